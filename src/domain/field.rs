@@ -1,0 +1,57 @@
+//! The reserved keys of a task and what each holds (contract 6).
+
+/// What a reserved key holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// 24 hex characters.
+    Id,
+    /// Text.
+    Text,
+    /// A date-time.
+    Time,
+    /// true or false.
+    Bool,
+    /// A list.
+    List,
+    /// An object.
+    Object,
+    /// Anything.
+    Any,
+}
+
+/// The reserved keys with their kinds, sorted by nothing but the contract's own order.
+pub const RESERVED: [(&str, FieldKind); 66] = {
+    use FieldKind::{Any, Bool, Id, List, Object, Text, Time};
+    [
+        ("_id", Id), ("flow", Text), ("flowId", Id), ("organizationId", Id), ("hub", Any), ("hubId", Id),
+        ("title", Text), ("content", Any), ("label", Any), ("orderIndex", Any), ("status", Text), ("startTime", Time),
+        ("endTime", Time), ("createdTime", Time), ("updatedTime", Time), ("doneTime", Time), ("assignedTime", Time),
+        ("openTaskTime", Time), ("assignee", List), ("assignedTo", Object), ("assignedBy", Any), ("createdBy", Any),
+        ("createdFrom", Any), ("updatedBy", Any), ("doneBy", Any), ("doneFrom", Any), ("doneCoordinate", Any),
+        ("expectedCoordinate", Any), ("createdCoordinate", Any), ("expectedDoneTime", Any), ("waitingTime", Any),
+        ("travelDuration", Any), ("duration", Any), ("distance", Any), ("travelDistance", Any), ("eta", Any),
+        ("etd", Any), ("assignedVehicleId", Any), ("assignedVehicle", Object), ("routePlannedOrder", Any),
+        ("doneOrder", Any), ("isLastDoneOrder", Any), ("isSample", Any), ("isDeleted", Bool), ("geoLock", Any),
+        ("geoLockTrigger", Any), ("useGeoLock", Any), ("inLocation", Any), ("outLocation", Any), ("refId", Any),
+        ("idLocal", Any), ("histories", List), ("deviceInformation", Any), ("appVersion", Any),
+        ("routingResultId", Any), ("parentTaskId", Any), ("autoSplit", Any), ("splitNumber", Any),
+        ("useVisitGroup", Any), ("visitGroup", Any), ("visitGroupPriority", Any), ("taskType", Any),
+        ("parentId", Any), ("subId", Any), ("workflowId", Any), ("workflow", Any),
+    ]
+};
+
+/// What a reserved key holds; nothing for the keys of flow components and foreign ones.
+/// `page<N>DoneTime` is reserved for every N.
+pub fn reserved(name: &str) -> Option<FieldKind> {
+    let page = name.strip_prefix("page").and_then(|rest| rest.strip_suffix("DoneTime"));
+    if page.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())) {
+        return Some(FieldKind::Time);
+    }
+    RESERVED.iter().find(|(key, _)| *key == name).map(|(_, kind)| *kind)
+}
+
+/// The columns of a workbook that nobody shaped, before those of components (contract 2).
+pub const DEFAULT_COLUMNS: [&str; 15] = [
+    "_id", "flow", "flowId", "hubId", "hub", "title", "status", "assignee", "startTime", "endTime", "createdTime",
+    "createdBy", "updatedTime", "doneTime", "doneBy",
+];

@@ -1,0 +1,24 @@
+//! Every limit that belongs to the product rather than to an operator's choice.
+
+/// The most rows one export may have (contract 2).
+pub const MAX_EXPORT_ROWS: u64 = 1_000_000;
+/// Tasks in each JSON file of a zip (contract 2, JSON).
+pub const JSON_PART_TASKS: u64 = 10_000;
+/// The most ids in the `ids` filter (contract 2).
+pub const MAX_FILTER_IDS: usize = 10_000;
+/// The most tasks in one bulk request (contract 6).
+pub const MAX_BULK_TASKS: usize = 2_000;
+/// The most tasks on one page of `GET /tasks` (contract 6).
+pub const MAX_TASK_PAGE: u64 = 1_000;
+/// Objects and lists inside each other in any JSON that is taken in.
+pub const MAX_JSON_DEPTH: usize = 64;
+/// Bytes of one task's JSON.
+pub const MAX_TASK_BYTES: usize = 4 * 1024 * 1024;
+/// Keys of one task.
+pub const MAX_TASK_KEYS: usize = 20_000;
+/// UTF-16 units in one cell of a workbook (Excel).
+pub const MAX_CELL_UNITS: usize = 32_767;
+/// Columns of a sheet (Excel).
+pub const MAX_SHEET_COLUMNS: usize = 16_384;
+/// Bad lines of a load that are told one by one (contract 6).
+pub const MAX_TOLD_LINES: usize = 100;

@@ -1,0 +1,29 @@
+//! What the product is about, knowing no technology: tasks, what selects and orders them,
+//! what an export is asked for, and who asks.
+
+pub mod error;
+pub mod export;
+pub mod field;
+pub mod filter;
+pub mod flow;
+pub mod hub;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod moment;
+pub mod order;
+pub mod request;
+pub mod task;
+pub mod user;
+
+pub use error::{Error, Kind, Result};
+pub use export::{Column, ColumnKind, Download};
+pub use filter::{Filter, TimeRange};
+pub use flow::{Component, Flow, Page};
+pub use hub::Hub;
+pub use id::Id;
+pub use moment::{Moment, Zone};
+pub use order::Order;
+pub use request::Faults;
+pub use task::{Header, Status, Task, TaskRead, TimeField};
+pub use user::{Caller, Permission};

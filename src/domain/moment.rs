@@ -1,0 +1,155 @@
+//! Points in time, read in an organisation's time zone and kept in UTC.
+
+use std::fmt;
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+/// A point in time, to the millisecond, as milliseconds since 1970 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub i64);
+
+/// A time zone by its IANA name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// Coordinated universal time.
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// The zone of this IANA name (`Asia/Jakarta`), if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(Self)
+    }
+
+    /// The zone's IANA name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The wall clock of this zone at that moment.
+    pub fn civil(&self, moment: Moment) -> Option<civil::DateTime> {
+        Timestamp::from_millisecond(moment.0).ok().map(|at| self.0.to_datetime(at))
+    }
+
+    fn moment(&self, local: civil::DateTime) -> Option<Moment> {
+        self.0.to_timestamp(local).ok().map(|at| Moment(at.as_millisecond()))
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Moment {
+    /// Reads a date-time in one of the forms of contract 1: `Y-m-d H:i:s` or with `T`, either with
+    /// fraction, `Z` or an offset. A time without offset is read in `zone`.
+    pub fn parse(text: &str, zone: &Zone) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() < 16 || bytes[4] != b'-' || !matches!(bytes[10], b' ' | b'T') {
+            return None;
+        }
+        if has_offset(text) {
+            let at: Timestamp = text.parse().ok()?;
+            return Some(Self(at.as_millisecond()));
+        }
+        zone.moment(text.parse().ok()?)
+    }
+
+    /// As [`Moment::parse`], and a date alone stands for its first moment.
+    pub fn parse_from(text: &str, zone: &Zone) -> Option<Self> {
+        match date(text) {
+            Some(date) => zone.moment(date.at(0, 0, 0, 0)),
+            None => Self::parse(text, zone),
+        }
+    }
+
+    /// As [`Moment::parse`], and a date alone stands for its last millisecond.
+    pub fn parse_until(text: &str, zone: &Zone) -> Option<Self> {
+        match date(text) {
+            Some(date) => {
+                let next = date.checked_add(1.day()).ok()?;
+                zone.moment(next.at(0, 0, 0, 0)).map(|start| Self(start.0 - 1))
+            }
+            None => Self::parse(text, zone),
+        }
+    }
+
+    /// Whole seconds since 1970.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// `2025-06-15T08:00:00+00:00`, the form of tasks and logs (contract 1).
+    pub fn text(self) -> String {
+        self.format("%Y-%m-%dT%H:%M:%S+00:00")
+    }
+
+    /// `2025-06-15T08:00:00.000000Z`, the form of configs, flows and hubs (contract 1).
+    pub fn long_text(self) -> String {
+        format!("{}.{:03}000Z", self.format("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(1000))
+    }
+
+    /// `20250615`, the folder of a file's key (contract 2).
+    pub fn day(self) -> String {
+        self.format("%Y%m%d")
+    }
+
+    fn format(self, form: &str) -> String {
+        match Zone::utc().civil(self) {
+            Some(civil) => civil.strftime(form).to_string(),
+            None => self.0.to_string(),
+        }
+    }
+}
+
+/// The calendar date `2025-06-15`, if the text is one.
+pub fn date(text: &str) -> Option<civil::Date> {
+    let bytes = text.as_bytes();
+    (bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-').then(|| text.parse().ok()).flatten()
+}
+
+/// Whether a date-time says how far it is from UTC.
+pub fn has_offset(text: &str) -> bool {
+    text.get(16..).is_some_and(|rest| rest.contains(['Z', 'z', '+', '-']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accepted_forms_name_the_same_moment() {
+        let jakarta = Zone::named("Asia/Jakarta").unwrap();
+        for text in [
+            "2025-06-15 15:00:00",
+            "2025-06-15T15:00:00",
+            "2025-06-15T15:00:00.000",
+            "2025-06-15T08:00:00Z",
+            "2025-06-15T08:00:00+00:00",
+            "2025-06-15 15:00:00+07:00",
+        ] {
+            let moment = Moment::parse(text, &jakarta).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(moment.text(), "2025-06-15T08:00:00+00:00", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_not_guessed_at() {
+        for text in ["", "soon", "2025-06-15", "2025-02-30 10:00:00", "2025-06-15T24:30:00Z", "١٢٣٤-٠٦-١٥ ١٠:٠٠"] {
+            assert_eq!(Moment::parse(text, &Zone::utc()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_alone_reaches_to_its_last_millisecond() {
+        let utc = Zone::utc();
+        assert_eq!(Moment::parse_from("2025-06-15", &utc).unwrap().long_text(), "2025-06-15T00:00:00.000000Z");
+        assert_eq!(Moment::parse_until("2025-06-15", &utc).unwrap().long_text(), "2025-06-15T23:59:59.999000Z");
+    }
+}

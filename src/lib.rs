@@ -1,0 +1,21 @@
+//! Waybill: task data out of a field-operations system and into the files people work with.
+//!
+//! In reading order, from the ground up; each layer knows only those above it in this list.
+
+pub mod kit;
+
+pub mod domain;
+pub mod settings;
+
+pub mod auth;
+pub mod render;
+pub mod storage;
+pub mod store;
+
+pub mod app;
+
+pub mod export;
+
+pub mod http;
+
+pub mod cli;
