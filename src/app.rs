@@ -1,1 +1,91 @@
-//! (to come)
+//! The rooms together, owned by one value that every door and work shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::auth::Keys;
+use crate::kit::clock::Clock;
+use crate::kit::ids::IdMaker;
+use crate::settings::Settings;
+use crate::storage::Folder;
+use crate::store::Store;
+
+/// The name of the store's file in the data folder.
+pub const STORE_FILE: &str = "waybill.redb";
+
+/// Everything that a running server, or a command that works without one, has.
+pub struct App {
+    /// What the operator chose.
+    pub settings: Settings,
+    /// Tasks, flows and hubs.
+    pub store: Store,
+    /// Finished files.
+    pub folder: Folder,
+    /// Tokens and links.
+    pub keys: Keys,
+    /// The time.
+    pub clock: Clock,
+    /// Fresh ids.
+    pub ids: IdMaker,
+    /// The threads that select and render.
+    pub pool: Arc<rayon::ThreadPool>,
+    /// Direct exports that may run at once.
+    pub direct: Arc<Semaphore>,
+}
+
+/// Why the rooms could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data folder cannot be made or entered.
+    #[error("The data folder {} cannot be used: {source}. Make it writable for this user, or name another with --data.", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// The folder of finished files refused.
+    #[error(transparent)]
+    Storage(#[from] crate::storage::Error),
+    /// The signing key was refused.
+    #[error(transparent)]
+    Auth(#[from] crate::auth::Error),
+    /// The worker threads could not be started.
+    #[error("The worker threads could not be started: {0}")]
+    Pool(#[from] rayon::ThreadPoolBuildError),
+}
+
+impl App {
+    /// Opens every room, making what a first start needs.
+    ///
+    /// # Errors
+    /// The first room that refuses, in words for the operator.
+    pub fn open(settings: Settings, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        let dir = &settings.data.dir;
+        make_private(dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
+        // The store comes first: it is what keeps a second process out of the folder.
+        let store = Store::open(&dir.join(STORE_FILE), settings.data.cache_bytes)?;
+        let folder = Folder::open(dir)?;
+        let keys = Keys::open(dir)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.export.threads)
+            .thread_name(|number| format!("render-{number}"))
+            .build()?;
+        let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
+        Ok(Arc::new(Self { settings, store, folder, keys, clock, ids: IdMaker::new(), pool: Arc::new(pool), direct }))
+    }
+}
+
+/// Makes the folder for this user alone (contract 11: mode 0700).
+fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    if dir.is_dir() {
+        return std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}

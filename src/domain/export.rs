@@ -1,5 +1,6 @@
 //! What an export is asked for, before anything is looked up.
 
+use super::field::{FieldNames, SWITCHES};
 use super::filter::TimeRange;
 use super::limits::{MAX_EXPORT_ROWS, MAX_FILTER_IDS};
 use super::request::Params;
@@ -78,8 +79,11 @@ pub struct Selecting {
 
 impl Selecting {
     /// Reads the keys of contract 2 that select, order and page. `most` is the highest `limit`.
-    pub fn read(params: &mut Params, zone: &Zone, most: u64) -> Self {
-        let by = params.string("sortBy").filter(|by| !by.trim().is_empty());
+    pub fn read(params: &mut Params, zone: &Zone, names: &FieldNames, most: u64) -> Self {
+        let by = params.string("sortBy").map(|by| by.trim().to_owned()).filter(|by| !by.is_empty());
+        if let Some(by) = by.as_deref().filter(|by| !names.contains(by)) {
+            params.invalid::<()>("sortBy", &names.unknown(by));
+        }
         let descending = params.one_of("sortOrder", &["asc", "desc"], |word| match word {
             "asc" => Some(false),
             "desc" => Some(true),
@@ -87,7 +91,7 @@ impl Selecting {
         });
         let default = Order::default();
         Self {
-            fields: read_fields(params),
+            fields: read_fields(params, names),
             page: params.integer("page", 1, u64::MAX),
             limit: params.integer("limit", 1, most),
             order: Order { by: by.unwrap_or(default.by), descending: descending.unwrap_or(default.descending) },
@@ -119,16 +123,10 @@ pub struct ExportRequest {
     pub given_flow_ids: Vec<String>,
     /// As `given_flow_ids`.
     pub given_hub_ids: Vec<String>,
-    /// Whether the answer is to come before the file.
-    pub background: bool,
-    /// The export config to use.
-    pub config: Option<String>,
     /// The zone that date cells are shown in.
     pub zone: Zone,
     /// The file title.
     pub name: Option<String>,
-    /// The key under which a repeated request is answered with the first export.
-    pub idempotency_key: Option<String>,
 }
 
 impl ExportRequest {
@@ -136,7 +134,7 @@ impl ExportRequest {
     ///
     /// # Errors
     /// `Invalid` with every fault.
-    pub fn read(mut params: Params, zone: &Zone) -> super::Result<Self> {
+    pub fn read(mut params: Params, zone: &Zone, names: &FieldNames) -> super::Result<Self> {
         let names = Download::ALL.map(Download::name);
         let download = match params.required("download") {
             Some(_) => params.one_of("download", &names, Download::named),
@@ -151,13 +149,19 @@ impl ExportRequest {
         let given_flow_ids = params.list("flowId").unwrap_or_default();
         let given_hub_ids = params.list("hubId").unwrap_or_default();
         let faults_before = params.faults.len();
-        let selecting = Selecting::read(&mut params, export_zone.as_ref().unwrap_or(zone), MAX_EXPORT_ROWS);
+        let selecting = Selecting::read(&mut params, export_zone.as_ref().unwrap_or(zone), names, MAX_EXPORT_ROWS);
         params.faults.drop_repeats(faults_before);
-        let background = params.boolean("background").unwrap_or(false);
-        let config = params.string("exportConfigId");
+        if params.boolean("background") == Some(true) {
+            params.fault::<()>("background", "must be false: this version answers exports directly.");
+        }
+        // No export config can be stored yet, so that none is ever the right one.
+        if params.string("exportConfigId").is_some() {
+            params.invalid::<()>("exportConfigId", "");
+        }
         let name = read_name(&mut params);
-        params.boolean("notify");
-        let idempotency_key = params.string("idempotencyKey");
+        for background_only in ["notify", "idempotencyKey"] {
+            params.ignore(background_only);
+        }
         for older in ["orderBy", "limitTask"] {
             if params.value(older).is_some() {
                 params.fault::<()>(older, "is not supported. Leave it out.");
@@ -168,7 +172,7 @@ impl ExportRequest {
         let (Some(download), Some(zone)) = (download, export_zone) else {
             return Err(super::Error::invalid("The download field is required."));
         };
-        Ok(Self { download, selecting, given_flow_ids, given_hub_ids, background, config, zone, name, idempotency_key })
+        Ok(Self { download, selecting, given_flow_ids, given_hub_ids, zone, name })
     }
 }
 
@@ -216,11 +220,14 @@ fn read_ids(params: &mut Params) -> Option<Vec<Id>> {
     Some(ids)
 }
 
-fn read_fields(params: &mut Params) -> Option<Vec<String>> {
+fn read_fields(params: &mut Params, names: &FieldNames) -> Option<Vec<String>> {
     let fields = params.list("fields")?;
     for (place, field) in fields.iter().enumerate() {
         if fields[..place].contains(field) {
             params.fault::<()>("fields", &format!("must not name {field} twice."));
+        }
+        if !names.contains(field) && !SWITCHES.contains(&field.as_str()) {
+            params.invalid::<()>("fields", &names.unknown(field));
         }
     }
     Some(fields)

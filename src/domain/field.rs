@@ -1,4 +1,8 @@
-//! The reserved keys of a task and what each holds (contract 6).
+//! The reserved keys of a task and what each holds (contract 6), and all names a request may use.
+
+use std::collections::BTreeSet;
+
+use super::request::closest;
 
 /// What a reserved key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,3 +59,31 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
     "_id", "flow", "flowId", "hubId", "hub", "title", "status", "assignee", "startTime", "endTime", "createdTime",
     "createdBy", "updatedTime", "doneTime", "doneBy",
 ];
+
+/// Words among `fields` that are no columns but switches of older clients (contract 2).
+pub const SWITCHES: [&str; 4] = ["hidePhoto", "hideSignature", "url", "path"];
+
+/// The names of fields that an organisation's requests may use: reserved keys, the components of
+/// its flows, and every key some stored task has.
+#[derive(Debug, Clone, Default)]
+pub struct FieldNames(BTreeSet<String>);
+
+impl FieldNames {
+    /// The reserved keys and these.
+    pub fn new(others: impl IntoIterator<Item = String>) -> Self {
+        let reserved = RESERVED.iter().map(|(name, _)| (*name).to_owned());
+        Self(reserved.chain(others).collect())
+    }
+
+    /// Whether a request may use this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains(name) || reserved(name).is_some()
+    }
+
+    /// The sentence for a name that is not known, with the closest one that is.
+    pub fn unknown(&self, name: &str) -> String {
+        let hint = closest(name, self.0.iter().map(String::as_str));
+        let hint = hint.map(|known| format!(" Did you mean {known}?")).unwrap_or_default();
+        format!(" There is no field {name}.{hint}")
+    }
+}

@@ -1,1 +1,54 @@
-//! (to come)
+//! An export's way from a request to a file: resolve the plan, select, render, keep.
+
+mod cancel;
+mod columns;
+mod plan;
+mod run;
+
+pub use cancel::Cancel;
+pub use plan::{Plan, plan};
+pub use run::{Finished, Outcome, keep, stream};
+
+use crate::app::App;
+use crate::domain::field::FieldNames;
+use crate::domain::{Caller, Error, Filter, Id, Kind, Result};
+use crate::store::View;
+
+/// Every field name that a request of this organisation may use.
+///
+/// # Errors
+/// `Internal` when the store cannot be read.
+pub fn field_names(view: &View, organization: Id) -> Result<FieldNames> {
+    let catalog = view.catalog(organization)?;
+    let flows = view.flows(organization)?;
+    let components = flows.iter().flat_map(|flow| flow.components()).map(|component| component.id.clone());
+    Ok(FieldNames::new(catalog.names().map(str::to_owned).chain(components)))
+}
+
+/// Narrows a filter to what the caller may see, and says so.
+///
+/// # Errors
+/// `Forbidden` when a hub outside the caller's was asked for.
+pub fn narrow(filter: &mut Filter, caller: &Caller) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    if let Some(hubs) = &caller.hubs {
+        if filter.hub_ids.iter().flatten().any(|asked| !hubs.contains(asked)) {
+            return Err(Error::new(Kind::Forbidden, "You do not have permission to export tasks of this hub"));
+        }
+        filter.scope_hubs = Some(hubs.clone());
+        warnings.push("Only tasks of the hubs you may see are included.".to_owned());
+    }
+    if caller.own {
+        filter.scope_own = Some(caller.email.to_lowercase());
+        warnings.push("Only tasks assigned to you are included.".to_owned());
+    }
+    Ok(warnings)
+}
+
+/// The direct export: one plan, one file in the data folder.
+///
+/// # Errors
+/// Whatever [`plan`] and [`keep`] answer.
+pub fn direct(app: &App, caller: &Caller, body: &[u8], cancel: &Cancel) -> Result<Finished> {
+    keep(app, plan(app, caller, body)?, cancel)
+}

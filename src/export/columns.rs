@@ -1,0 +1,225 @@
+//! Which columns a file has, and what stands above them (contract 2).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::field::{DEFAULT_COLUMNS, FieldKind, SWITCHES, reserved};
+use crate::domain::{Column, ColumnKind, Component, Flow};
+
+/// Which keys of media components are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Media {
+    photos: bool,
+    signatures: bool,
+    url: bool,
+    path: bool,
+}
+
+impl Media {
+    /// The switches that older clients send among the names.
+    pub fn from_switches(fields: &[String]) -> Self {
+        let has = |name: &str| fields.iter().any(|field| field == name);
+        let (url, path) = (has("url"), has("path"));
+        Self { photos: !has("hidePhoto"), signatures: !has("hideSignature"), url: url || !path, path: path || !url }
+    }
+
+    fn shows(self, component: &Component, rest: &str) -> bool {
+        let kind_shown = match component.component.as_str() {
+            "photo" => self.photos,
+            "signature" => self.signatures,
+            _ => true,
+        };
+        let key_shown = match rest.rsplit('_').next() {
+            Some("url") => self.url,
+            Some("path") => self.path,
+            _ => true,
+        };
+        kind_shown && key_shown
+    }
+}
+
+/// The columns asked for by name, in that order. A media component stands for its keys among `seen`.
+pub fn chosen(fields: &[String], flows: &[Flow], seen: &[String]) -> Vec<Column> {
+    let media = Media::from_switches(fields);
+    let mut columns = Columns::new(flows, media);
+    for field in fields.iter().filter(|field| !SWITCHES.contains(&field.as_str())) {
+        columns.add(field, seen);
+    }
+    columns.finish()
+}
+
+/// The columns of a workbook that nobody shaped: the reserved ones, the components of `flows` in
+/// page order, then every other key among `seen`, by name.
+pub fn default(flows: &[Flow], seen: &[String]) -> Vec<Column> {
+    let mut columns = Columns::new(flows, Media::from_switches(&[]));
+    for name in DEFAULT_COLUMNS {
+        columns.add_key(name);
+    }
+    for component in flows.iter().flat_map(Flow::components) {
+        columns.add(&component.id, seen);
+    }
+    let mut others: Vec<_> = seen.iter().collect();
+    others.sort_unstable();
+    for name in others {
+        columns.add_key(name);
+    }
+    columns.finish()
+}
+
+struct Columns<'a> {
+    components: HashMap<&'a str, &'a Component>,
+    media: Media,
+    keys: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(flows: &'a [Flow], media: Media) -> Self {
+        let mut components = HashMap::new();
+        for component in flows.iter().flat_map(Flow::components) {
+            components.entry(component.id.as_str()).or_insert(component);
+        }
+        Self { components, media, keys: Vec::new(), known: HashSet::new() }
+    }
+
+    /// A component with its companions (`<id>_unit`, `<id>_0_url`, ...), or a plain key.
+    fn add(&mut self, name: &str, seen: &[String]) {
+        if reserved(name).is_some() || !self.components.contains_key(name) {
+            return self.add_key(name);
+        }
+        let mut companions: Vec<_> = seen.iter().filter(|key| self.component_of(key).is_some_and(|(id, _)| id == name)).collect();
+        companions.sort_by_key(|key| numbered(key));
+        if companions.is_empty() || seen.iter().any(|key| key == name) {
+            self.add_key(name);
+        }
+        for key in companions {
+            self.add_key(key);
+        }
+    }
+
+    fn add_key(&mut self, key: &str) {
+        let hidden = self.component_of(key).is_some_and(|(id, rest)| {
+            self.components.get(id).is_some_and(|component| !self.media.shows(component, rest))
+        });
+        if !hidden && self.known.insert(key.to_owned()) {
+            self.keys.push(key.to_owned());
+        }
+    }
+
+    /// The component that a companion key belongs to, and what the key adds to its id.
+    fn component_of<'k>(&self, key: &'k str) -> Option<(&'k str, &'k str)> {
+        if self.components.contains_key(key) {
+            return None;
+        }
+        let mut ends = key.match_indices('_').map(|(place, _)| place);
+        ends.find_map(|end| {
+            let (id, rest) = (&key[..end], &key[end + 1..]);
+            (self.components.contains_key(id) && is_companion(rest)).then_some((id, rest))
+        })
+    }
+
+    fn finish(self) -> Vec<Column> {
+        let titles: Vec<String> = self.keys.iter().map(|key| self.title(key)).collect();
+        let mut count: HashMap<&str, usize> = HashMap::new();
+        for title in &titles {
+            *count.entry(title).or_default() += 1;
+        }
+        let header = |key: &String, title: &String| match count.get(title.as_str()) {
+            Some(1) => title.clone(),
+            _ if title == key => title.clone(),
+            _ => format!("{title} ({key})"),
+        };
+        self.keys
+            .iter()
+            .zip(&titles)
+            .map(|(key, title)| Column { id: key.clone(), header: header(key, title), kind: self.kind(key) })
+            .collect()
+    }
+
+    fn title(&self, key: &str) -> String {
+        if reserved(key).is_some() {
+            return key.to_owned();
+        }
+        let title = |id: &str| {
+            let title = self.components.get(id).map(|component| component.title.trim());
+            title.filter(|title| !title.is_empty()).map(str::to_owned)
+        };
+        let of_companion = || {
+            let (id, rest) = self.component_of(key)?;
+            Some(format!("{} {}", title(id)?, rest.replace('_', " ")))
+        };
+        title(key).or_else(of_companion).unwrap_or_else(|| key.to_owned())
+    }
+
+    fn kind(&self, key: &str) -> ColumnKind {
+        if let Some(kind) = reserved(key) {
+            return if kind == FieldKind::Time { ColumnKind::Time } else { ColumnKind::Auto };
+        }
+        match self.components.get(key).and_then(|component| component.kind.as_deref()) {
+            Some("date") => ColumnKind::Date,
+            Some("datetime") => ColumnKind::Time,
+            _ => ColumnKind::Auto,
+        }
+    }
+}
+
+/// `unit`, `url`, `path`, or one of these behind the number of a photo: `0_url`.
+fn is_companion(rest: &str) -> bool {
+    let last = match rest.split_once('_') {
+        Some((number, last)) if !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()) => last,
+        _ => rest,
+    };
+    matches!(last, "unit" | "url" | "path" | "caption" | "time" | "coordinate")
+}
+
+/// The key with its numbers padded, so that photo 10 comes after photo 9.
+fn numbered(key: &str) -> String {
+    key.split('_').map(|part| if part.bytes().all(|b| b.is_ascii_digit()) { format!("{part:0>8}_") } else { format!("{part}_") }).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn flow(json: &str) -> Flow {
+        let head = r#"{"_id":"61e5477601020304ffabcdef","name":"f","createdTime":"","updatedTime":"","pages":[{"id":"p","components":"#;
+        serde_json::from_str(&format!("{head}{json}}}]}}")).unwrap()
+    }
+
+    fn names(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn headers(columns: &[Column]) -> Vec<&str> {
+        columns.iter().map(|column| column.header.as_str()).collect()
+    }
+
+    #[test]
+    fn a_photo_stands_for_its_keys_and_equal_titles_carry_their_ids() {
+        let flow = flow(
+            r#"[{"id":"pic","component":"photo","title":"Door"},{"id":"w","component":"input","title":"Size","type":"number"},
+                {"id":"h","component":"input","title":"Size"}]"#,
+        );
+        let seen = names(&["pic_10_url", "pic_9_url", "pic_9_path", "w", "w_unit", "h", "zebra"]);
+        let columns = chosen(&names(&["status", "pic", "w", "h"]), std::slice::from_ref(&flow), &seen);
+        assert_eq!(
+            headers(&columns),
+            ["status", "Door 9 path", "Door 9 url", "Door 10 url", "Size (w)", "Size unit", "Size (h)"]
+        );
+        let all = default(std::slice::from_ref(&flow), &seen);
+        assert_eq!(headers(&all).last(), Some(&"zebra"));
+        assert_eq!(all.len(), DEFAULT_COLUMNS.len() + 7);
+    }
+
+    #[test]
+    fn the_switches_of_older_clients_leave_media_out() {
+        let flow = flow(r#"[{"id":"pic","component":"photo","title":"Door"},{"id":"s","component":"signature","title":"Sign"}]"#);
+        let seen = names(&["pic_0_url", "pic_0_path", "s_url"]);
+        let of = |fields: &[&str]| {
+            chosen(&names(fields), std::slice::from_ref(&flow), &seen).into_iter().map(|column| column.id).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["pic", "s", "url"]), ["pic_0_url", "s_url"]);
+        assert_eq!(of(&["pic", "s", "hideSignature", "path"]), ["pic_0_path"]);
+        assert_eq!(of(&["_id", "pic", "hidePhoto"]), ["_id"]);
+    }
+}

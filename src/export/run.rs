@@ -1,0 +1,142 @@
+//! One run of a plan: chunks of ids through the pool, blocks of bytes in order into one writer.
+
+use std::io::Write;
+
+use crate::app::App;
+use crate::domain::{Error, Id, Result};
+use crate::kit::ordered::ordered;
+use crate::kit::secret;
+use crate::render::{self, Renderer, Row, Spec};
+
+use super::{Cancel, Plan};
+
+/// Rows that are looked at for the widths of columns.
+const SAMPLE_ROWS: usize = 200;
+
+/// What became of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The export's id.
+    pub id: Id,
+    /// When it was asked for, in seconds since 1970.
+    pub time: i64,
+    /// Whose tasks.
+    pub organization: Id,
+    /// Tasks in the file.
+    pub total: u64,
+    /// Tasks that match.
+    pub matched: u64,
+    /// Whether page and limit left rows out.
+    pub truncated: bool,
+    /// The last task in the file.
+    pub last_id: Option<Id>,
+    /// The last column of the file; none when whole tasks were copied and there are none.
+    pub last_field: Option<String>,
+    /// What the caller should know: unknown ids, narrowed scope, repairs to cells.
+    pub warnings: Vec<String>,
+}
+
+/// A run whose file is kept in the data folder.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// What became of the run.
+    pub outcome: Outcome,
+    /// The file's key.
+    pub key: String,
+    /// The name a browser saves it under.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Runs a plan into a file of the data folder.
+///
+/// # Errors
+/// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
+pub fn keep(app: &App, plan: Plan, cancel: &Cancel) -> Result<Finished> {
+    let name = plan.file_name();
+    let key = format!("{}/{}_{}.{}", plan.asked.day(), plan.stem(), secret::random_text(22), plan.extension());
+    let mut draft = app.folder.create()?;
+    let outcome = stream(app, plan, &mut draft, cancel)?;
+    let stored = draft.keep(&key)?;
+    Ok(Finished { outcome, key, name, size: stored.size })
+}
+
+/// Runs a plan into any writer, from its first byte to its last.
+///
+/// # Errors
+/// `Canceled` when told to stop, else what store, render or the writer answer.
+pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), cancel: &Cancel) -> Result<Outcome> {
+    let fields: Vec<String> = plan.columns.iter().map(|column| column.id.clone()).collect();
+    let sample = sample(&plan, &fields)?;
+    let mut renderer = Renderer::new(
+        Spec {
+            download: plan.download,
+            columns: plan.columns.clone(),
+            whole: plan.columns.is_empty(),
+            rows: plan.rows(),
+            zone: plan.zone.clone(),
+            dates_as_text: app.settings.export.dates_as_text(),
+            created: plan.asked,
+            title: plan.name.clone().unwrap_or_else(|| plan.stem()),
+            part_stem: plan.stem(),
+            scratch: app.folder.scratch().to_owned(),
+        },
+        &sample,
+    )?;
+    renderer.begin(out)?;
+    let encoder = renderer.encoder();
+    let rows_per_block = render::rows_per_block(plan.download, plan.columns.len());
+    let (view, organization) = (&plan.view, plan.organization);
+    let encode = |(place, ids): (usize, &[Id])| {
+        cancel.check()?;
+        let mut block = encoder.block((place * rows_per_block) as u64);
+        view.read(organization, ids, &fields, &mut |record| {
+            block.row(&Row { json: record.json, cells: record.cells })
+        })?;
+        block.finish()
+    };
+    ordered(&app.pool, plan.ids.chunks(rows_per_block).enumerate(), encode, |block| {
+        cancel.check()?;
+        renderer.place(block, out)
+    })?;
+    let repairs = renderer.finish(out)?;
+    plan.warnings.extend(repairs.warnings());
+    outcome(plan)
+}
+
+fn sample(plan: &Plan, fields: &[String]) -> Result<Vec<Vec<Option<String>>>> {
+    let ids = plan.ids.get(..SAMPLE_ROWS.min(plan.ids.len())).unwrap_or_default();
+    let mut rows = Vec::with_capacity(ids.len());
+    plan.view.read(plan.organization, ids, fields, &mut |record| {
+        rows.push(record.cells.iter().map(|cell| cell.map(str::to_owned)).collect());
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+fn outcome(plan: Plan) -> Result<Outcome> {
+    let last_id = plan.ids.last().copied();
+    let last_field = match (plan.columns.last(), last_id) {
+        (Some(column), _) => Some(column.id.clone()),
+        (None, Some(id)) => last_key(&plan, id)?,
+        (None, None) => None,
+    };
+    Ok(Outcome {
+        id: plan.id,
+        time: plan.asked.seconds(),
+        organization: plan.organization,
+        total: plan.rows(),
+        matched: plan.matched,
+        truncated: plan.matched > plan.rows(),
+        last_id,
+        last_field,
+        warnings: plan.warnings,
+    })
+}
+
+fn last_key(plan: &Plan, id: Id) -> Result<Option<String>> {
+    let json = plan.view.task(plan.organization, id)?.unwrap_or_default();
+    let pairs = crate::domain::json::pairs(&json).map_err(|why| Error::internal("store", why))?;
+    Ok(pairs.last().map(|(key, _)| key.clone().into_owned()))
+}
