@@ -135,9 +135,9 @@ impl ExportRequest {
     /// # Errors
     /// `Invalid` with every fault.
     pub fn read(mut params: Params, zone: &Zone, names: &FieldNames) -> super::Result<Self> {
-        let names = Download::ALL.map(Download::name);
+        let formats = Download::ALL.map(Download::name);
         let download = match params.required("download") {
-            Some(_) => params.one_of("download", &names, Download::named),
+            Some(_) => params.one_of("download", &formats, Download::named),
             None => None,
         };
         let given = params.string("timezone").filter(|name| !name.is_empty());
