@@ -2,9 +2,8 @@
 //!
 //! In reading order, from the ground up; each layer knows only those above it in this list.
 
-pub mod kit;
-
 pub mod domain;
+pub mod kit;
 pub mod settings;
 
 pub mod auth;
@@ -12,9 +11,9 @@ pub mod render;
 pub mod storage;
 pub mod store;
 
-pub mod app;
+//pub mod app;
 
-pub mod export;
+//pub mod export;
 
 pub mod http;
 

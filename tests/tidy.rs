@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. A module may use those of earlier rows, never its neighbours.
 const LAYERS: &[&[&str]] = &[
-    &["kit"],
     &["domain"],
+    &["kit"],
     &["settings"],
     &["auth", "ingest", "render", "storage", "store"],
     &["app"],

@@ -1,1 +1,148 @@
-//! x
+//! A parallel map whose results come out in the order of its inputs.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use rayon::ThreadPool;
+
+/// Results that may wait for their turn, for each thread of the pool.
+const WAITING_PER_THREAD: usize = 3;
+
+/// Runs `work` on the pool for each input and hands the results to `place` on the calling thread,
+/// in order. The caller is not one of the pool's threads. Only a few results exist at a time,
+/// however many inputs there are.
+///
+/// # Errors
+/// The first error in the order of the inputs, of `work` or `place`; what has not started then
+/// never starts.
+///
+/// # Panics
+/// A panic in `work` goes on in the caller, after the others have ended.
+pub fn ordered<I, T, R, E>(
+    pool: &ThreadPool,
+    inputs: I,
+    work: impl Fn(T) -> Result<R, E> + Sync,
+    mut place: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E>
+where
+    I: Iterator<Item = T>,
+    T: Send,
+    R: Send,
+    E: Send,
+{
+    let most = pool.current_num_threads() * WAITING_PER_THREAD;
+    let stop = AtomicBool::new(false);
+    let (done, results) = mpsc::channel();
+    let (work, stop) = (&work, &stop);
+    let mut inputs = inputs.enumerate();
+    let mut waiting = BTreeMap::new();
+    let (mut started, mut placed) = (0, 0);
+    pool.in_place_scope(|scope| {
+        let outcome = loop {
+            while started - placed < most
+                && let Some((place, input)) = inputs.next()
+            {
+                let done = done.clone();
+                scope.spawn(move |_| {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let result = catch_unwind(AssertUnwindSafe(|| work(input)));
+                    // The receiver is gone only when nobody wants the result any more.
+                    let _ = done.send((place, result));
+                });
+                started += 1;
+            }
+            if placed == started {
+                break Ok(Ok(()));
+            }
+            let result = loop {
+                if let Some(result) = waiting.remove(&placed) {
+                    break result;
+                }
+                match results.recv() {
+                    Ok((place, result)) => waiting.insert(place, result),
+                    // Not reached while `done` lives, which it does here.
+                    Err(_) => break Err(Box::new("a worker is lost") as Box<dyn std::any::Any + Send>),
+                };
+            };
+            placed += 1;
+            match result.map(|result| result.and_then(&mut place)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => break Ok(Err(error)),
+                Err(panic) => break Err(panic),
+            }
+        };
+        stop.store(true, Ordering::Relaxed);
+        outcome
+    })
+    .unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    fn pool(threads: usize) -> ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_inputs_with_one_thread_and_with_many() {
+        for threads in [1, 2, 7] {
+            let mut placed = Vec::new();
+            let work = |n: u64| {
+                std::thread::sleep(std::time::Duration::from_micros(n * 37 % 400));
+                Ok::<_, ()>(n)
+            };
+            ordered(&pool(threads), 0..500, work, |n| {
+                placed.push(n);
+                Ok(())
+            })
+            .unwrap();
+            assert!(placed.into_iter().eq(0..500));
+        }
+    }
+
+    #[test]
+    fn only_a_few_results_exist_at_a_time() {
+        let (alive, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |_: u32| {
+            most.fetch_max(alive.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            Ok::<_, ()>(())
+        };
+        ordered(&pool(2), 0..1000, work, |()| {
+            std::thread::sleep(std::time::Duration::from_micros(50));
+            alive.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .unwrap();
+        assert!(most.load(Ordering::SeqCst) <= 2 * WAITING_PER_THREAD);
+    }
+
+    #[test]
+    fn the_first_error_in_order_ends_it_and_later_inputs_are_not_started() {
+        let started = AtomicUsize::new(0);
+        let work = |n: u32| {
+            started.fetch_add(1, Ordering::SeqCst);
+            if n >= 3 { Err(n) } else { Ok(n) }
+        };
+        assert_eq!(ordered(&pool(2), 0..10_000, work, |_| Ok(())), Err(3));
+        assert!(started.load(Ordering::SeqCst) < 100);
+        assert_eq!(ordered(&pool(2), 0..10, Ok::<u32, &str>, |n| if n == 5 { Err("full") } else { Ok(()) }), Err("full"));
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let pool = pool(2);
+        let work = |n: u32| if n == 4 { panic!("lost") } else { Ok::<_, ()>(n) };
+        let caught = catch_unwind(AssertUnwindSafe(|| ordered(&pool, 0..100, work, |_| Ok(()))));
+        assert!(caught.is_err());
+        assert_eq!(ordered(&pool, 0..100, Ok::<u32, ()>, |_| Ok(())), Ok(()));
+    }
+}

@@ -1,1 +1,208 @@
-//! (to come)
+//! What an operator may choose: `config.toml`, overlaid by `WAYBILL_<SECTION>__<KEY>` (contract 11).
+
+mod keys;
+mod read;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::domain::{Id, Zone};
+
+/// Every choice, with its default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The zone of times that come without one, and of date cells.
+    pub timezone: Zone,
+    /// `[server]`
+    pub server: Server,
+    /// `[data]`
+    pub data: Data,
+    /// `[organization]`
+    pub organization: Organization,
+    /// `[export]`
+    pub export: Export,
+    /// `[retention]`
+    pub retention: Retention,
+    /// `[storage]`
+    pub storage: Storage,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// How the server listens and what it bears.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Where clients reach the server, for links; none means the address it listens on.
+    pub public_url: Option<String>,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Seconds for a request's head.
+    pub header_seconds: u64,
+    /// Seconds without a byte of a request's body.
+    pub body_idle_seconds: u64,
+    /// Seconds in which a client takes no byte of an answer.
+    pub write_stall_seconds: u64,
+    /// Seconds for requests to end when the server stops.
+    pub grace_seconds: u64,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// Bytes of a body with many tasks.
+    pub max_bulk_bytes: usize,
+    /// Requests a second of one organisation.
+    pub rate_per_second: u32,
+    /// Requests at once of one organisation.
+    pub rate_burst: u32,
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Data {
+    /// The data folder.
+    pub dir: PathBuf,
+    /// Bytes of the store that are kept in memory.
+    pub cache_bytes: usize,
+}
+
+/// The organisation that commands work for when none is named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Organization {
+    /// Its id.
+    pub id: Id,
+    /// Its name.
+    pub name: String,
+}
+
+/// How exports are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    /// Rows of a direct export that names neither page nor limit; 0 for all.
+    pub direct_default_limit: u64,
+    /// The most rows of a direct export.
+    pub direct_max_rows: u64,
+    /// Direct exports at a time.
+    pub direct_at_once: usize,
+    /// How date-times are written into workbooks.
+    pub dates: Dates,
+    /// Threads that select and render; 0 for one each core.
+    pub threads: usize,
+}
+
+/// How date-times are written into workbooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dates {
+    /// As date cells.
+    Cells,
+    /// As ISO 8601 texts.
+    Text,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retention {
+    /// Days that a file can be fetched.
+    pub days: u32,
+}
+
+/// How files are reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Storage {
+    /// Hours that a link holds.
+    pub link_hours: u32,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// Text.
+    Text,
+    /// JSON.
+    Json,
+}
+
+/// Everything that is wrong with the settings, each sentence with its place.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Faults(pub Vec<String>);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timezone: Zone::utc(),
+            server: Server {
+                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+                public_url: None,
+                max_connections: 1024,
+                header_seconds: 10,
+                body_idle_seconds: 30,
+                write_stall_seconds: 60,
+                grace_seconds: 25,
+                max_body_bytes: 1 << 20,
+                max_bulk_bytes: 64 << 20,
+                rate_per_second: 100,
+                rate_burst: 200,
+            },
+            data: Data { dir: "data".into(), cache_bytes: 64 << 20 },
+            organization: Organization {
+                id: Id([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+                name: "My organization".to_owned(),
+            },
+            export: Export {
+                direct_default_limit: 30,
+                direct_max_rows: 1_000_000,
+                direct_at_once: 4,
+                dates: Dates::Cells,
+                threads: 0,
+            },
+            retention: Retention { days: 30 },
+            storage: Storage { link_hours: 168 },
+            log: Log { format: LogFormat::Auto, level: "info".to_owned() },
+        }
+    }
+}
+
+impl Export {
+    /// Whether date-times are written as texts.
+    pub fn dates_as_text(&self) -> bool {
+        self.dates == Dates::Text
+    }
+}
+
+impl Settings {
+    /// Reads `config` - or the defaults, if there is none - and overlays the variables. Relative
+    /// paths of the file are relative to its folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(config: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let mut settings = Self::default();
+        let mut faults = Vec::new();
+        if let Some(path) = config {
+            match std::fs::read_to_string(path) {
+                Ok(text) => read::file(&mut settings, &path.display().to_string(), &text, &mut faults),
+                Err(error) => faults.push(format!("{}: cannot be read: {error}", path.display())),
+            }
+            if let Some(folder) = path.parent() {
+                settings.data.dir = folder.join(&settings.data.dir);
+            }
+        }
+        read::variables(&mut settings, variables, &mut faults);
+        if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,1 +1,168 @@
-//! (to come)
+//! Finished files in the data folder: `files/<day>/<name>`, made in `temp` and moved there whole.
+
+mod draft;
+mod error;
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+pub use draft::{Draft, Stored};
+pub use error::Error;
+
+use crate::domain::{self, Moment};
+
+/// The folder of finished files, and the one where they are made.
+#[derive(Debug)]
+pub struct Folder {
+    files: PathBuf,
+    temp: PathBuf,
+}
+
+/// A finished file, opened: it can be read to its end even if it is deleted meanwhile.
+#[derive(Debug)]
+pub struct Kept {
+    /// The file, at its first byte.
+    pub file: File,
+    /// Bytes.
+    pub size: u64,
+    /// When it was put there.
+    pub modified: Moment,
+}
+
+impl Folder {
+    /// Opens the folders, makes what is missing, and empties the one for unfinished files.
+    ///
+    /// # Errors
+    /// When the data folder cannot be written.
+    pub fn open(data: &Path) -> Result<Self, Error> {
+        let folder = Self { files: data.join("files"), temp: data.join("temp") };
+        match fs::remove_dir_all(&folder.temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::at(&folder.temp, error)),
+            _ => {}
+        }
+        make(&folder.files)?;
+        make(&folder.temp)?;
+        Ok(folder)
+    }
+
+    /// Where unfinished files lie.
+    pub fn scratch(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Starts a file; unless it is kept, nothing of it remains.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(&self) -> domain::Result<Draft> {
+        Ok(Draft::new(&self.temp, &self.files)?)
+    }
+
+    /// Opens a finished file; nothing when there is none of this key.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(&self, key: &str) -> domain::Result<Option<Kept>> {
+        let Some(path) = path(&self.files, key) else { return Ok(None) };
+        let read = || -> io::Result<(bool, Kept)> {
+            let file = File::open(&path)?;
+            let facts = file.metadata()?;
+            let since = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let modified = Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+            Ok((facts.is_file(), Kept { file, size: facts.len(), modified }))
+        };
+        match read() {
+            Ok((is_file, kept)) => Ok(is_file.then_some(kept)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::at(&path, error).into()),
+        }
+    }
+
+    /// Deletes a finished file, and says whether there was one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be deleted.
+    pub fn delete(&self, key: &str) -> domain::Result<bool> {
+        let Some(path) = path(&self.files, key) else { return Ok(false) };
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::at(&path, error).into()),
+        }
+    }
+}
+
+fn make(folder: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| Error::at(folder, error))
+}
+
+/// Where a key lies; nothing for what is no key, so that no key leads out of the folder.
+fn path(files: &Path, key: &str) -> Option<PathBuf> {
+    let (day, name) = key.split_once('/')?;
+    let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_name = (1..=200).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(in_name);
+    (is_day && is_name).then(|| files.join(day).join(name))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::open(data.path()).unwrap();
+        (data, folder)
+    }
+
+    fn left_in(path: &Path) -> usize {
+        fs::read_dir(path).unwrap().count()
+    }
+
+    #[test]
+    fn a_kept_file_is_whole_and_its_digest_is_that_of_its_bytes() {
+        let (_data, folder) = folder();
+        let mut draft = folder.create().unwrap();
+        draft.write_all(b"abc").unwrap();
+        let stored = draft.keep("20250615/task_1.csv").unwrap();
+        assert_eq!(stored.size, 3);
+        assert_eq!(stored.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let mut text = String::new();
+        folder.read("20250615/task_1.csv").unwrap().unwrap().file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+        assert_eq!(left_in(folder.scratch()), 0);
+        assert!(folder.delete("20250615/task_1.csv").unwrap());
+        assert!(!folder.delete("20250615/task_1.csv").unwrap());
+        assert!(folder.read("20250615/task_1.csv").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_draft_that_is_not_kept_leaves_nothing_and_neither_does_a_dead_process() {
+        let (data, folder) = folder();
+        let mut draft = folder.create().unwrap();
+        draft.write_all(&[0; 1_000_000]).unwrap();
+        drop(draft);
+        assert_eq!(left_in(folder.scratch()), 0);
+        fs::write(folder.scratch().join("lost"), b"half").unwrap();
+        let folder = Folder::open(data.path()).unwrap();
+        assert_eq!(left_in(folder.scratch()), 0);
+    }
+
+    #[test]
+    fn no_key_leads_out_of_the_folder() {
+        let (data, folder) = folder();
+        fs::write(data.path().join("signing.key"), b"secret").unwrap();
+        for key in ["../signing.key", "20250615/../../signing.key", "/etc/passwd", "20250615/..", "20250615", "", "2025061x/a"] {
+            assert!(folder.read(key).unwrap().is_none(), "{key}");
+            assert!(!folder.delete(key).unwrap(), "{key}");
+            assert!(folder.create().unwrap().keep(key).is_err(), "{key}");
+        }
+        assert!(data.path().join("signing.key").exists());
+    }
+}

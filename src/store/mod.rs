@@ -1,1 +1,97 @@
-//! (to come)
+//! The store: tasks, flows and hubs in one redb file, changed by edits that are on disk before they
+//! return, read through views that each see one moment.
+//!
+//! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
+//! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
+//! (which tasks, in which order), `named` (flows and hubs), `error`.
+
+mod catalog;
+mod codec;
+mod error;
+mod named;
+mod open;
+mod schema;
+mod select;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+pub use catalog::Catalog;
+pub use error::{Error, Fault};
+pub use select::{Selected, Selection};
+pub use tasks::{Put, Record};
+
+use crate::domain::{self, Id};
+use catalog::Catalogs;
+use schema::TaskKey;
+
+/// The store of one data folder; it stays locked to others for as long as this lives.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    catalogs: Arc<Catalogs>,
+    _lock: File,
+}
+
+/// The store as it was at one moment, whatever is written meanwhile. The file grows while a view
+/// is kept and others write, so it is dropped as soon as it has served.
+pub struct View {
+    transaction: ReadTransaction,
+    tasks: ReadOnlyTable<&'static TaskKey, &'static [u8]>,
+    catalogs: Arc<Catalogs>,
+}
+
+/// A set of changes that become visible together, or not at all.
+pub struct Edit<'a> {
+    transaction: WriteTransaction,
+    catalogs: &'a Catalogs,
+    grown: HashMap<Id, Arc<Catalog>>,
+}
+
+impl Store {
+    /// Opens the store in this file, or makes it where there is none. Everything in it is checked
+    /// against its checksums first.
+    ///
+    /// # Errors
+    /// See [`Error::fault`]: somebody else has it open, or what lies there is not usable.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, Error> {
+        let (database, lock) = open::open(path, cache_bytes)?;
+        Ok(Self { database, catalogs: Arc::default(), _lock: lock })
+    }
+
+    /// The store as it is now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn view(&self) -> domain::Result<View> {
+        let view = || -> Result<View, Error> {
+            let transaction = self.database.begin_read()?;
+            let tasks = transaction.open_table(schema::TASKS)?;
+            Ok(View { transaction, tasks, catalogs: Arc::clone(&self.catalogs) })
+        };
+        Ok(view()?)
+    }
+
+    /// Runs `change` alone and makes what it did durable before returning. When it fails, nothing
+    /// of it remains.
+    ///
+    /// # Errors
+    /// Those of `change`, or when the store cannot be written.
+    pub fn edit<T>(&self, change: impl FnOnce(&mut Edit<'_>) -> domain::Result<T>) -> domain::Result<T> {
+        let transaction = self.database.begin_write().map_err(Error::from)?;
+        let mut edit = Edit { transaction, catalogs: &self.catalogs, grown: HashMap::new() };
+        let answer = change(&mut edit)?;
+        edit.transaction.commit().map_err(Error::from)?;
+        for (organization, catalog) in edit.grown {
+            self.catalogs.publish(organization, catalog);
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,116 @@
+//! Every key: its name, and how its value is checked and set.
+
+use super::{Dates, LogFormat, Settings};
+use crate::domain::Zone;
+
+/// A value as the file or the environment gives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Given<'a> {
+    Text(&'a str),
+    Integer(i64),
+    /// From the environment, where everything is text.
+    Variable(&'a str),
+    /// Of a type that no key has, by its name.
+    Other(&'a str),
+}
+
+/// The fault of a value, and the cure.
+type Fault = String;
+
+/// A key and what sets it.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub set: fn(&mut Settings, Given<'_>) -> Result<(), Fault>,
+}
+
+macro_rules! key {
+    ($name:literal, $settings:ident, $given:ident => $set:expr) => {
+        Key {
+            name: $name,
+            set: |$settings, $given| {
+                $set;
+                Ok(())
+            },
+        }
+    };
+}
+
+/// Every key, in the order of the shipped file.
+pub(super) const KEYS: &[Key] = &[
+    key!("timezone", s, v => s.timezone = zone(v)?),
+    key!("server.listen", s, v => s.server.listen = parsed(v, "an address and a port like 127.0.0.1:8080")?),
+    key!("server.public_url", s, v => s.server.public_url = url(v)?),
+    key!("server.max_connections", s, v => s.server.max_connections = number(v, 1, 100_000)?),
+    key!("server.header_seconds", s, v => s.server.header_seconds = number(v, 1, 300)?),
+    key!("server.body_idle_seconds", s, v => s.server.body_idle_seconds = number(v, 1, 3600)?),
+    key!("server.write_stall_seconds", s, v => s.server.write_stall_seconds = number(v, 1, 3600)?),
+    key!("server.grace_seconds", s, v => s.server.grace_seconds = number(v, 0, 3600)?),
+    key!("server.max_body_bytes", s, v => s.server.max_body_bytes = number(v, 1024, 1 << 30)?),
+    key!("server.max_bulk_bytes", s, v => s.server.max_bulk_bytes = number(v, 1024, 1 << 30)?),
+    key!("server.rate_per_second", s, v => s.server.rate_per_second = number(v, 1, 1_000_000)?),
+    key!("server.rate_burst", s, v => s.server.rate_burst = number(v, 1, 1_000_000)?),
+    key!("data.dir", s, v => s.data.dir = text(v)?.into()),
+    key!("data.cache_bytes", s, v => s.data.cache_bytes = number(v, 1 << 20, 1 << 40)?),
+    key!("organization.id", s, v => s.organization.id = parsed(v, "24 lower-case hex characters")?),
+    key!("organization.name", s, v => s.organization.name = text(v)?),
+    key!("export.direct_default_limit", s, v => s.export.direct_default_limit = number(v, 0, 1_000_000)?),
+    key!("export.direct_max_rows", s, v => s.export.direct_max_rows = number(v, 1, 1_000_000)?),
+    key!("export.direct_at_once", s, v => s.export.direct_at_once = number(v, 1, 1024)?),
+    key!("export.dates", s, v => s.export.dates = one_of(v, &[("cells", Dates::Cells), ("text", Dates::Text)])?),
+    key!("export.threads", s, v => s.export.threads = number(v, 0, 1024)?),
+    key!("retention.days", s, v => s.retention.days = number(v, 1, 3650)?),
+    key!("storage.link_hours", s, v => s.storage.link_hours = number(v, 1, 168)?),
+    key!("log.format", s, v => s.log.format = one_of(v, &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)])?),
+    key!("log.level", s, v => s.log.level = one_of(v, &LEVELS.map(|level| (level, level)))?.to_owned()),
+];
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+fn text(given: Given<'_>) -> Result<String, Fault> {
+    match given {
+        Given::Text(text) | Given::Variable(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
+        Given::Text(text) | Given::Variable(text) => Ok(text.to_owned()),
+        Given::Integer(_) => Err("must be a text in quotes, not a number".to_owned()),
+        Given::Other(kind) => Err(format!("must be a text in quotes, not {kind}")),
+    }
+}
+
+fn number<T: TryFrom<i64>>(given: Given<'_>, least: i64, most: i64) -> Result<T, Fault> {
+    let fault = || format!("must be a whole number between {least} and {most}");
+    let number = match given {
+        Given::Integer(number) => Some(number),
+        Given::Variable(text) => text.trim().parse().ok(),
+        Given::Text(_) | Given::Other(_) => None,
+    };
+    let number = number.filter(|number| (least..=most).contains(number));
+    number.and_then(|number| T::try_from(number).ok()).ok_or_else(fault)
+}
+
+fn parsed<T: std::str::FromStr>(given: Given<'_>, what: &str) -> Result<T, Fault> {
+    text(given)?.parse().map_err(|_| format!("must be {what}"))
+}
+
+fn one_of<T: Copy>(given: Given<'_>, allowed: &[(&str, T)]) -> Result<T, Fault> {
+    let text = text(given)?;
+    let found = allowed.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    let names: Vec<&str> = allowed.iter().map(|(name, _)| *name).collect();
+    found.ok_or_else(|| format!("must be one of {}", names.join(", ")))
+}
+
+fn zone(given: Given<'_>) -> Result<Zone, Fault> {
+    Zone::named(&text(given)?).ok_or_else(|| "must be an IANA time zone like Asia/Jakarta".to_owned())
+}
+
+/// An empty text means that there is none.
+fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
+    if let Given::Text("") | Given::Variable("") = given {
+        return Ok(None);
+    }
+    let url = text(given)?;
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ', '"', '<', '>']));
+    if !is_host {
+        return Err("must start with http:// or https:// and a host, without query".to_owned());
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
+}

@@ -1,0 +1,92 @@
+//! From a file's text and the environment to settings, with the place of each fault.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Settings;
+use super::keys::{Given, KEYS, Key};
+use crate::domain::request::closest;
+
+const PREFIX: &str = "WAYBILL_";
+
+/// Sets what the text of `config.toml` says.
+pub(super) fn file(settings: &mut Settings, name: &str, text: &str, faults: &mut Vec<String>) {
+    match DeTable::parse(text) {
+        Ok(table) => {
+            let mut found = Vec::new();
+            section(settings, "", table.get_ref(), &mut |place, fault| found.push((line(text, place), fault)));
+            found.sort();
+            faults.extend(found.into_iter().map(|(line, fault)| format!("{name}:{line}: {fault}")));
+        }
+        Err(error) => {
+            let place = error.span().map_or(0, |span| span.start);
+            faults.push(format!("{name}:{}: {}", line(text, place), error.message()));
+        }
+    }
+}
+
+/// Sets what the variables `WAYBILL_<SECTION>__<KEY>` say. Other variables are not ours.
+pub(super) fn variables(
+    settings: &mut Settings,
+    variables: impl Iterator<Item = (String, String)>,
+    faults: &mut Vec<String>,
+) {
+    for (variable, value) in variables {
+        let Some(path) = variable.strip_prefix(PREFIX) else { continue };
+        let path = path.to_lowercase().replace("__", ".");
+        let outcome = match known(&path) {
+            Ok(key) => (key.set)(settings, Given::Variable(&value)),
+            // Variables of one word may belong to whatever starts the program.
+            Err(_) if !path.contains('.') => continue,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = outcome {
+            faults.push(format!("{variable}: {fault}"));
+        }
+    }
+}
+
+fn section(settings: &mut Settings, above: &str, table: &DeTable<'_>, tell: &mut impl FnMut(usize, String)) {
+    for (name, value) in table {
+        let path = if above.is_empty() { name.get_ref().to_string() } else { format!("{above}.{}", name.get_ref()) };
+        match value.get_ref() {
+            DeValue::Table(inner) if above.is_empty() && !KEYS.iter().any(|key| key.name == path) => {
+                section(settings, &path, inner, tell);
+            }
+            _ => {
+                if let Err(fault) = set(settings, &path, value) {
+                    tell(name.span().start, fault);
+                }
+            }
+        }
+    }
+}
+
+fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Result<(), String> {
+    let key = known(path)?;
+    let given = match value.get_ref() {
+        DeValue::String(text) => Given::Text(text),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Given::Integer(number),
+            Err(_) => Given::Other("a number of that size"),
+        },
+        DeValue::Float(_) => Given::Other("a decimal number"),
+        DeValue::Boolean(_) => Given::Other("true or false"),
+        DeValue::Datetime(_) => Given::Other("a date"),
+        DeValue::Array(_) => Given::Other("a list"),
+        DeValue::Table(_) => Given::Other("a table"),
+    };
+    (key.set)(settings, given).map_err(|fault| format!("{path} {fault}"))
+}
+
+fn known(path: &str) -> Result<&'static Key, String> {
+    KEYS.iter().find(|key| key.name == path).ok_or_else(|| {
+        let hint = closest(path, KEYS.iter().map(|key| key.name));
+        let hint = hint.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
+        format!("{path} is not a setting.{hint}")
+    })
+}
+
+fn line(text: &str, place: usize) -> usize {
+    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
+}

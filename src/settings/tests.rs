@@ -1,0 +1,72 @@
+use super::*;
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Faults> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let in_folder = |text: &str| text.replace(&format!("{}/", folder.path().display()), "");
+    let mut settings =
+        Settings::load(Some(&path), variables).map_err(|faults| Faults(faults.0.iter().map(|f| in_folder(f)).collect()))?;
+    settings.data.dir = settings.data.dir.strip_prefix(folder.path()).unwrap_or(&settings.data.dir).to_owned();
+    Ok(settings)
+}
+
+#[test]
+fn the_shipped_file_names_every_key_and_says_the_defaults() {
+    let shipped = include_str!("../../config.toml");
+    assert_eq!(load(shipped, &[]).unwrap(), Settings::default());
+    // Every key stands there, set to its default.
+    let mut section = String::new();
+    let mut named = Vec::new();
+    for line in shipped.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            named.push(format!("{section}{name}"));
+        }
+    }
+    let keys: Vec<_> = keys::KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(named, keys);
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_their_lines() {
+    let text = "timezone = \"Mars\"\n[server]\nlisten = 8080\nmax_conections = 5\n[export]\ndates = \"both\"\n[exports]\nthreads = 1\n";
+    let faults = load(text, &[("WAYBILL_LOG__LEVEL", "loud"), ("WAYBILL_LOG__COLOUR", "red"), ("HOME", "/")]).unwrap_err();
+    assert_eq!(
+        faults.0,
+        [
+            "config.toml:1: timezone must be an IANA time zone like Asia/Jakarta",
+            "config.toml:3: server.listen must be a text in quotes, not a number",
+            "config.toml:4: server.max_conections is not a setting. Did you mean server.max_connections?",
+            "config.toml:6: export.dates must be one of cells, text",
+            "config.toml:8: exports.threads is not a setting. Did you mean export.threads?",
+            "WAYBILL_LOG__LEVEL: must be one of error, warn, info, debug, trace",
+            "WAYBILL_LOG__COLOUR: log.colour is not a setting.",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_with_its_line() {
+    let faults = load("timezone = \"UTC\"\n[server\n", &[]).unwrap_err();
+    assert!(faults.0[0].starts_with("config.toml:2: "), "{faults:?}");
+}
+
+#[test]
+fn variables_win_over_the_file_and_the_file_over_the_defaults() {
+    let text = "[export]\nthreads = 3\ndirect_at_once = 9\n";
+    let settings = load(text, &[("WAYBILL_EXPORT__THREADS", "5"), ("WAYBILL_TIMEZONE", "Asia/Jakarta")]).unwrap();
+    assert_eq!((settings.export.threads, settings.export.direct_at_once), (5, 9));
+    assert_eq!(settings.timezone.name(), "Asia/Jakarta");
+}
+
+#[test]
+fn a_relative_data_folder_lies_beside_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, "[data]\ndir = \"kept\"\n").unwrap();
+    let settings = Settings::load(Some(&path), std::iter::empty()).unwrap();
+    assert_eq!(settings.data.dir, folder.path().join("kept"));
+}

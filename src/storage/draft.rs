@@ -1,0 +1,120 @@
+//! A file that is being made.
+
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::Error;
+use super::path;
+use crate::domain;
+use crate::kit::secret;
+
+/// Bytes that are gathered before they are written and hashed.
+const BUFFER: usize = 256 * 1024;
+
+/// A file that is being made. Dropped before it is kept, it is removed.
+#[derive(Debug)]
+pub struct Draft {
+    file: File,
+    temp: PathBuf,
+    files: PathBuf,
+    buffer: Vec<u8>,
+    hash: Sha256,
+    size: u64,
+    kept: bool,
+}
+
+/// What was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+}
+
+impl Draft {
+    pub(super) fn new(temp: &Path, files: &Path) -> Result<Self, Error> {
+        let path = temp.join(secret::random_text(22));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        Ok(Self {
+            file: file.map_err(|error| Error::at(&path, error))?,
+            temp: path,
+            files: files.to_owned(),
+            buffer: Vec::with_capacity(BUFFER),
+            hash: Sha256::new(),
+            size: 0,
+            kept: false,
+        })
+    }
+
+    /// Puts the file under its key, in place of one that is there: whole, and on disk before this
+    /// returns.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing of it remains.
+    pub fn keep(mut self, key: &str) -> domain::Result<Stored> {
+        let target = path(&self.files, key).ok_or_else(|| Error::Key(key.to_owned()))?;
+        self.settle(&target).map_err(|error| Error::at(&target, error))?;
+        self.kept = true;
+        let digest = std::mem::take(&mut self.hash).finalize();
+        let mut sha256 = String::with_capacity(64);
+        for byte in digest {
+            // Writing to a string cannot fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Ok(Stored { size: self.size, sha256 })
+    }
+
+    fn settle(&mut self, target: &Path) -> io::Result<()> {
+        self.empty()?;
+        self.file.sync_all()?;
+        let day = target.parent().unwrap_or(&self.files);
+        if !day.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(day)?;
+            File::open(&self.files)?.sync_all()?;
+        }
+        fs::rename(&self.temp, target)?;
+        File::open(day)?.sync_all()
+    }
+
+    fn empty(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.hash.update(&self.buffer);
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER {
+            self.empty()?;
+        }
+        if bytes.len() >= BUFFER {
+            self.file.write_all(bytes)?;
+            self.hash.update(bytes);
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.empty()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.kept {
+            // If it cannot be removed now, the next start does it.
+            let _ = fs::remove_file(&self.temp);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Which keys the tasks of an organisation have ever had, each with its number.
+//!
+//! A catalogue only grows and a number never changes its meaning, so the longer of two catalogues
+//! of one organisation is always the newer and serves every snapshot the shorter one served.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::{Range, ReadableTable};
+
+use super::error::Error;
+use super::schema::{FieldKey, field_key, number_of};
+use super::{Edit, View, schema};
+use crate::domain::{self, Id};
+
+/// The top-level keys of an organisation's tasks.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    names: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32>,
+}
+
+impl Catalog {
+    /// Every key that some task ever had, as first seen.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// Whether some task ever had this key.
+    pub fn contains(&self, name: &str) -> bool {
+        self.numbers.contains_key(name)
+    }
+
+    /// The number of a key.
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// Adds a key that is not there yet and gives its number; nothing when there are no numbers left.
+    pub(super) fn add(&mut self, name: &str) -> Option<u32> {
+        let number = u32::try_from(self.names.len()).ok()?;
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+
+    fn load(organization: Id, table: &impl ReadableTable<&'static FieldKey, &'static [u8]>) -> Result<Self, Error> {
+        let mut catalog = Self::default();
+        for row in fields_of(organization, table)? {
+            let (key, name) = row?;
+            let name = std::str::from_utf8(name.value()).map_err(|_| Error::Record(organization))?;
+            // A gap would give every later key the wrong number.
+            if catalog.add(name) != Some(number_of(key.value())) {
+                return Err(Error::Record(organization));
+            }
+        }
+        Ok(catalog)
+    }
+}
+
+fn fields_of<'a>(
+    organization: Id,
+    table: &'a impl ReadableTable<&'static FieldKey, &'static [u8]>,
+) -> Result<Range<'a, &'static FieldKey, &'static [u8]>, Error> {
+    Ok(table.range::<&FieldKey>(&field_key(organization, 0)..=&field_key(organization, u32::MAX))?)
+}
+
+/// The catalogues in memory.
+#[derive(Debug, Default)]
+pub(super) struct Catalogs(RwLock<HashMap<Id, Arc<Catalog>>>);
+
+impl Catalogs {
+    /// A catalogue that knows at least every key in `table`.
+    fn at_least(
+        &self,
+        organization: Id,
+        table: &impl ReadableTable<&'static FieldKey, &'static [u8]>,
+    ) -> Result<Arc<Catalog>, Error> {
+        let needed = match fields_of(organization, table)?.next_back() {
+            Some(row) => number_of(row?.0.value()) as usize + 1,
+            None => return Ok(Arc::default()),
+        };
+        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&organization).cloned();
+        match cached {
+            Some(cached) if cached.names.len() >= needed => Ok(cached),
+            _ => {
+                let loaded = Arc::new(Catalog::load(organization, table)?);
+                self.publish(organization, Arc::clone(&loaded));
+                Ok(loaded)
+            }
+        }
+    }
+
+    /// Makes a committed catalogue known, unless a newer one is.
+    pub(super) fn publish(&self, organization: Id, catalog: Arc<Catalog>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = known.entry(organization).or_default();
+        if entry.names.len() < catalog.names.len() {
+            *entry = catalog;
+        }
+    }
+}
+
+impl View {
+    /// The keys of the organisation's tasks: all of this snapshot, perhaps newer ones too.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn catalog(&self, organization: Id) -> domain::Result<Arc<Catalog>> {
+        Ok(self.field_names(organization)?)
+    }
+
+    pub(super) fn field_names(&self, organization: Id) -> Result<Arc<Catalog>, Error> {
+        self.catalogs.at_least(organization, &self.transaction.open_table(schema::FIELDS)?)
+    }
+}
+
+impl Edit<'_> {
+    /// The catalogue as this edit has it so far.
+    pub(super) fn field_names(&self, organization: Id) -> Result<Arc<Catalog>, Error> {
+        match self.grown.get(&organization) {
+            Some(grown) => Ok(Arc::clone(grown)),
+            None => self.catalogs.at_least(organization, &self.transaction.open_table(schema::FIELDS)?),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The record of a task: what selection looks at in fixed places, a directory of where each value
+//! lies, and the JSON as given.
+//!
+//! ```text
+//! 0   form (1)          4   flow (12)        68  number of fields n (4)
+//! 1   status            16  hub (12)         72  n field numbers
+//! 2   flags             28  five times (8)       n starts of values in the JSON
+//! 3   which times                                n ends of values in the JSON
+//!                                                the JSON
+//! ```
+//! Numbers are little-endian; those of the directory take two bytes each, or four in a record that
+//! needs them. The id is in the key. The field numbers stand side by side, because every read
+//! searches through them.
+
+use std::ops::Range;
+use std::str;
+
+use super::catalog::Catalog;
+use crate::domain::{Header, Id, Moment, Status, Task, TaskRead};
+
+const FORM: u8 = 1;
+const FRONT: usize = 72;
+const TIMES: usize = 28;
+const COUNT: usize = 68;
+
+const DELETED: u8 = 1;
+const HAS_FLOW: u8 = 2;
+const HAS_HUB: u8 = 4;
+const WIDE: u8 = 8;
+
+/// Writes the record of a task over `out`; `numbers` are those of its fields, in their order.
+pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
+    let header = task.header();
+    let wide = task.json().len() > usize::from(u16::MAX) || numbers.iter().any(|number| *number > u32::from(u16::MAX));
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    let flags = flag(header.deleted, DELETED)
+        | flag(header.flow.is_some(), HAS_FLOW)
+        | flag(header.hub.is_some(), HAS_HUB)
+        | flag(wide, WIDE);
+    let present =
+        header.times.iter().enumerate().fold(0, |bits, (place, time)| bits | flag(time.is_some(), 1 << place));
+
+    out.clear();
+    out.extend([FORM, header.status as u8, flags, present]);
+    out.extend(header.flow.unwrap_or(Id::MIN).0);
+    out.extend(header.hub.unwrap_or(Id::MIN).0);
+    for time in header.times {
+        out.extend(time.map_or(0, |moment| moment.0).to_le_bytes());
+    }
+    let fields = task.fields();
+    out.extend((fields.len() as u32).to_le_bytes());
+    let mut put = |number: u32| match wide {
+        true => out.extend(number.to_le_bytes()),
+        false => out.extend((number as u16).to_le_bytes()),
+    };
+    // The door lets no task in whose length would not fit four bytes.
+    numbers.iter().for_each(|number| put(*number));
+    fields.iter().for_each(|(_, range)| put(range.start as u32));
+    fields.iter().for_each(|(_, range)| put(range.end as u32));
+    out.extend(task.json().as_bytes());
+}
+
+/// A record as it lies in the store; only its header is decoded.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    pub(super) header: Header,
+    numbers: &'a [u8],
+    starts: &'a [u8],
+    ends: &'a [u8],
+    json: &'a [u8],
+    wide: bool,
+}
+
+impl<'a> Record<'a> {
+    /// The record of these bytes; nothing if they are none.
+    pub(super) fn read(id: Id, bytes: &'a [u8]) -> Option<Self> {
+        let (front, rest) = bytes.split_first_chunk::<FRONT>()?;
+        if front[0] != FORM {
+            return None;
+        }
+        let status = *Status::ALL.get(usize::from(front[1]))?;
+        let (flags, present) = (front[2], front[3]);
+        let id_at = |at: usize, flag: u8| {
+            let bytes = front.get(at..at + 12)?.try_into().ok()?;
+            (flags & flag != 0).then_some(Id(bytes))
+        };
+        let mut times = [None; 5];
+        for (place, (time, bytes)) in times.iter_mut().zip(front[TIMES..COUNT].chunks_exact(8)).enumerate() {
+            if present & (1 << place) != 0 {
+                *time = Some(Moment(i64::from_le_bytes(bytes.try_into().ok()?)));
+            }
+        }
+        let header = Header {
+            id,
+            status,
+            deleted: flags & DELETED != 0,
+            flow: id_at(4, HAS_FLOW),
+            hub: id_at(16, HAS_HUB),
+            times,
+        };
+        let wide = flags & WIDE != 0;
+        let fields = u32::from_le_bytes(front[COUNT..].try_into().ok()?) as usize;
+        let column = fields.checked_mul(if wide { 4 } else { 2 })?;
+        let (numbers, rest) = rest.split_at_checked(column)?;
+        let (starts, rest) = rest.split_at_checked(column)?;
+        let (ends, json) = rest.split_at_checked(column)?;
+        Some(Self { header, numbers, starts, ends, json, wide })
+    }
+
+    /// The whole task as JSON.
+    pub(super) fn json(&self) -> Option<&'a str> {
+        str::from_utf8(self.json).ok()
+    }
+
+    /// Where the value of a field lies in the JSON. `hint` is where the field stood in the record
+    /// before this one: neighbours tend to have the same keys in the same order.
+    pub(super) fn find(&self, number: u32, hint: &mut usize) -> Option<Range<usize>> {
+        let place = if self.at(self.numbers, *hint) == Some(number) { *hint } else { self.place(number)? };
+        *hint = place;
+        Some(self.at(self.starts, place)? as usize..self.at(self.ends, place)? as usize)
+    }
+
+    /// The raw value of a field.
+    fn raw(&self, number: u32) -> Option<&'a str> {
+        str::from_utf8(self.json.get(self.find(number, &mut 0)?)?).ok()
+    }
+
+    fn place(&self, number: u32) -> Option<usize> {
+        if self.wide {
+            let wanted = number.to_le_bytes();
+            self.numbers.chunks_exact(4).position(|bytes| bytes == wanted)
+        } else {
+            let wanted = u16::try_from(number).ok()?.to_le_bytes();
+            self.numbers.chunks_exact(2).position(|bytes| bytes == wanted)
+        }
+    }
+
+    fn at(&self, column: &[u8], place: usize) -> Option<u32> {
+        if self.wide {
+            column.get(place * 4..place * 4 + 4)?.try_into().ok().map(u32::from_le_bytes)
+        } else {
+            column.get(place * 2..place * 2 + 2)?.try_into().ok().map(|bytes| u32::from(u16::from_le_bytes(bytes)))
+        }
+    }
+}
+
+/// The numbers of the fields that a query looks at, found once rather than for each record.
+#[derive(Debug)]
+pub(super) struct Lookup<'a> {
+    known: Vec<(&'a str, Option<u32>)>,
+    catalog: &'a Catalog,
+}
+
+impl<'a> Lookup<'a> {
+    /// Prepares for these fields; others are still found, only slower.
+    pub(super) fn new(catalog: &'a Catalog, names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { known: names.into_iter().map(|name| (name, catalog.number(name))).collect(), catalog }
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        match self.known.iter().find(|(known, _)| *known == name) {
+            Some((_, number)) => *number,
+            None => self.catalog.number(name),
+        }
+    }
+}
+
+/// A record with what is needed to find its fields by name.
+#[derive(Debug)]
+pub(super) struct Named<'a> {
+    pub(super) record: Record<'a>,
+    pub(super) lookup: &'a Lookup<'a>,
+}
+
+impl TaskRead for Named<'_> {
+    fn header(&self) -> &Header {
+        &self.record.header
+    }
+
+    fn raw(&self, key: &str) -> Option<&str> {
+        self.record.raw(self.lookup.number(key)?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn stored(json: &str, first_number: u32) -> (Task, Catalog, Vec<u8>) {
+        let task = Task::stored(json).unwrap();
+        let mut catalog = Catalog::default();
+        let numbers: Vec<u32> =
+            task.fields().iter().map(|(name, _)| catalog.add(name).unwrap() + first_number).collect();
+        let mut bytes = vec![9; 3];
+        encode(&task, &numbers, &mut bytes);
+        (task, catalog, bytes)
+    }
+
+    const JSON: &str = r#"{"_id":"61e5477601020304ffabcdef","status":"DONE","isDeleted":true,"hubId":"0000000000000000000000ff","createdTime":"2025-06-15T08:00:00+00:00","doneTime":"1960-06-15T08:00:00.5Z","a \"b\"":[1.0,{"c":18446744073709551616}],"nothing":null,"ünï":"ŝ"}"#;
+
+    #[test]
+    fn a_record_reads_back_as_the_task_it_was_made_from() {
+        let long = JSON.replace("ŝ", &"ŝ".repeat(40_000));
+        for json in [JSON, &long, "{}", r#"{"_id":"61e5477601020304ffabcdef"}"#] {
+            let (task, catalog, bytes) = stored(json, 0);
+            let lookup = Lookup::new(&catalog, ["nothing", "status"]);
+            let read = Named { record: Record::read(task.id(), &bytes).unwrap(), lookup: &lookup };
+            assert_eq!(read.header(), task.header());
+            assert_eq!(read.record.json(), Some(json));
+            for (name, _) in task.fields() {
+                assert_eq!(read.raw(name), task.raw(name), "{name}");
+            }
+            assert_eq!(read.raw("unknown"), None);
+        }
+    }
+
+    #[test]
+    fn field_numbers_beyond_two_bytes_are_kept() {
+        let (task, _, bytes) = stored(JSON, 70_000);
+        let record = Record::read(task.id(), &bytes).unwrap();
+        assert_eq!(record.raw(70_001), Some("\"DONE\""));
+        assert_eq!(record.raw(1), None);
+    }
+
+    #[test]
+    fn a_wrong_hint_finds_the_field_all_the_same() {
+        let (task, _, bytes) = stored(JSON, 0);
+        let record = Record::read(task.id(), &bytes).unwrap();
+        for mut hint in [0, 1, 7, 8, 9, usize::MAX / 8] {
+            let place = record.find(1, &mut hint).unwrap();
+            assert_eq!((&JSON[place], hint), ("\"DONE\"", 1));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_record_are_refused_and_never_panic() {
+        let (task, _, bytes) = stored(JSON, 0);
+        for end in 0..FRONT + 3 * 2 * task.fields().len() {
+            assert!(Record::read(task.id(), &bytes[..end]).is_none(), "{end}");
+        }
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x80;
+            if let Some(record) = Record::read(task.id(), &changed) {
+                record.json();
+                (0..12).for_each(|number| {
+                    record.raw(number);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The tables, all on this page. The organisation is the first part of every key, so that a range
+//! over one organisation never meets another's rows.
+//!
+//! Keys are fixed bytes or `&[u8]`, values `&[u8]` of our own encoding: redb's encodings of
+//! compound types may change between its major versions, bytes do not.
+
+use redb::TableDefinition;
+
+use crate::domain::Id;
+
+/// The number of this schema; a store with a higher one was written by a newer program.
+pub(super) const SCHEMA: u32 = 1;
+/// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
+pub(super) const MAGIC: &[u8] = b"waybill store";
+/// Where the magic stands.
+pub(super) const MAGIC_KEY: &str = "magic";
+/// Where the schema number stands, four bytes, highest first.
+pub(super) const SCHEMA_KEY: &str = "schema";
+
+/// Facts about the store itself.
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// organisation, task → the record of `codec`.
+pub(super) const TASKS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("tasks");
+/// organisation, number → the name of a task key that some task had, numbered from 0 as first seen.
+pub(super) const FIELDS: TableDefinition<&FieldKey, &[u8]> = TableDefinition::new("fields");
+/// organisation, flow → its JSON.
+pub(super) const FLOWS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("flows");
+/// organisation, name in lower case → the flow's id.
+pub(super) const FLOW_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("flow_names");
+/// organisation, hub → its JSON.
+pub(super) const HUBS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("hubs");
+/// organisation, name in lower case → the hub's id.
+pub(super) const HUB_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("hub_names");
+
+/// An organisation and an id in it.
+pub(super) type TaskKey = [u8; 24];
+/// An organisation and the number of a field.
+pub(super) type FieldKey = [u8; 16];
+
+/// The key of an id in an organisation.
+pub(super) fn key(organization: Id, id: Id) -> TaskKey {
+    let mut key = [0; 24];
+    key[..12].copy_from_slice(&organization.0);
+    key[12..].copy_from_slice(&id.0);
+    key
+}
+
+/// The id in a key.
+pub(super) fn id_of(key: &TaskKey) -> Id {
+    let mut id = [0; 12];
+    id.copy_from_slice(&key[12..]);
+    Id(id)
+}
+
+/// The key of a field's name.
+pub(super) fn field_key(organization: Id, number: u32) -> FieldKey {
+    let mut key = [0; 16];
+    key[..12].copy_from_slice(&organization.0);
+    key[12..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The number in a field's key.
+pub(super) fn number_of(key: &FieldKey) -> u32 {
+    u32::from_be_bytes([key[12], key[13], key[14], key[15]])
+}
+
+/// The key under which a name is kept unique; an empty name is the lowest of its organisation.
+pub(super) fn name_key(organization: Id, name: &str) -> Vec<u8> {
+    [organization.0.as_slice(), name.to_lowercase().as_bytes()].concat()
+}

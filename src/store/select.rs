@@ -1,0 +1,205 @@
+//! Which tasks are meant and in which order. [`Filter::accepts`] and [`Order::compare`] say what is
+//! right; this only does it on every core and without decoding what is not looked at.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::Scope;
+use rayon::slice::ParallelSliceMut;
+
+use super::View;
+use super::codec::{Lookup, Named, Record};
+use super::error::Error;
+use super::schema::{TaskKey, id_of, key};
+use crate::domain::{self, Filter, Id, Order, TaskRead, TimeField};
+
+/// Rows that one job scans before it hands the rest on as two.
+const ROWS_PER_JOB: usize = 2_048;
+
+/// Which tasks, in which order, and which page of them.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Whose tasks.
+    pub organization: Id,
+    /// Which of them.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// How many of the first ones are left out.
+    pub skip: u64,
+    /// How many are wanted at most.
+    pub take: Option<u64>,
+}
+
+/// What a selection found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// How many match, on all pages.
+    pub matched: u64,
+    /// Those of the page, in order.
+    pub ids: Vec<Id>,
+}
+
+impl View {
+    /// The tasks that are meant, on the threads of the current rayon pool.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn select(&self, selection: &Selection) -> domain::Result<Selected> {
+        let Selection { organization, order, .. } = selection;
+        let catalog = self.field_names(*organization)?;
+        let looked_at = ["flow", "assignee", "doneBy", "title", "content", "refId", "_id", order.by.as_str()];
+        let lookup = Lookup::new(&catalog, looked_at);
+        let selected = match TimeField::named(&order.by) {
+            // No moment is as low as the one that stands for none.
+            Some(field) => {
+                self.select_by(selection, &lookup, |task| task.header().time(field).map_or(i64::MIN, |at| at.0))
+            }
+            // The id breaks the ties, and here there is nothing but ties.
+            None if order.by == "_id" || !catalog.contains(&order.by) => self.select_by(selection, &lookup, |_| ()),
+            None => self.select_by(selection, &lookup, |task| order.key(task)),
+        };
+        Ok(selected?)
+    }
+
+    fn select_by<K: Ord + Send>(
+        &self,
+        selection: &Selection,
+        lookup: &Lookup<'_>,
+        sort_key: impl Fn(&Named<'_>) -> K + Sync,
+    ) -> Result<Selected, Error> {
+        let scan = Scan {
+            view: self,
+            organization: selection.organization,
+            filter: &selection.filter,
+            lookup,
+            sort_key,
+            found: Mutex::default(),
+            failed: Mutex::default(),
+        };
+        match &selection.filter.ids {
+            Some(ids) => scan.these(ids)?,
+            None => rayon::scope(|scope| scan.range(scope, Id::MIN, Id::MAX)),
+        }
+        let (found, failed) = (scan.found.into_inner(), scan.failed.into_inner());
+        if let Some(error) = failed.unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let found = found.unwrap_or_else(PoisonError::into_inner);
+        let matched = found.len() as u64;
+        Ok(Selected { matched, ids: page(found, selection) })
+    }
+}
+
+/// Cuts the page out before sorting it, so that a small page of many matches costs no full sort.
+fn page<K: Ord + Send>(mut found: Vec<(K, Id)>, selection: &Selection) -> Vec<Id> {
+    let place = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX).min(found.len());
+    let start = place(selection.skip);
+    let end = place(selection.skip.saturating_add(selection.take.unwrap_or(u64::MAX)));
+    let descending = selection.order.descending;
+    let compare = |a: &(K, Id), b: &(K, Id)| if descending { b.cmp(a) } else { a.cmp(b) };
+    if start == end {
+        return Vec::new();
+    }
+    if end < found.len() {
+        found.select_nth_unstable_by(end, compare);
+        found.truncate(end);
+    }
+    if start > 0 {
+        found.select_nth_unstable_by(start, compare);
+    }
+    let page = &mut found[start..];
+    page.par_sort_unstable_by(compare);
+    page.iter().map(|(_, id)| *id).collect()
+}
+
+struct Scan<'a, K, F> {
+    view: &'a View,
+    organization: Id,
+    filter: &'a Filter,
+    lookup: &'a Lookup<'a>,
+    sort_key: F,
+    found: Mutex<Vec<(K, Id)>>,
+    failed: Mutex<Option<Error>>,
+}
+
+impl<K: Send, F: Fn(&Named<'_>) -> K + Sync> Scan<'_, K, F> {
+    /// Scans the first rows between two ids and hands the rest on in two halves. Ids may lie in
+    /// clusters, so the halves are measured from the outermost ids that are really there.
+    fn range<'s>(&'s self, scope: &Scope<'s>, first: Id, last: Id) {
+        if self.failed().is_some() {
+            return;
+        }
+        match self.first_rows(first, last) {
+            Ok(None) => {}
+            Ok(Some((first, last))) => {
+                let (low, high) = (number(first), number(last));
+                let middle = low + (high - low) / 2;
+                scope.spawn(move |scope| self.range(scope, id(middle + 1), last));
+                scope.spawn(move |scope| self.range(scope, first, id(middle)));
+            }
+            Err(error) => *self.failed() = Some(error),
+        }
+    }
+
+    /// Gives back the first and the last of the rows that are left.
+    fn first_rows(&self, first: Id, last: Id) -> Result<Option<(Id, Id)>, Error> {
+        if first > last {
+            return Ok(None);
+        }
+        let (low, high) = (key(self.organization, first), key(self.organization, last));
+        let mut rows = self.view.tasks.range::<&TaskKey>(&low..=&high)?;
+        let mut found = Vec::new();
+        for row in rows.by_ref().take(ROWS_PER_JOB) {
+            let (key, bytes) = row?;
+            found.extend(self.accepted(id_of(key.value()), bytes.value())?);
+        }
+        self.add(found);
+        let Some(next) = rows.next() else { return Ok(None) };
+        let next = id_of(next?.0.value());
+        match rows.next_back() {
+            Some(last) => Ok(Some((next, id_of(last?.0.value())))),
+            None => Ok(Some((next, next))),
+        }
+    }
+
+    /// Looks at these tasks only.
+    fn these(&self, ids: &[Id]) -> Result<(), Error> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = Vec::new();
+        for id in ids {
+            if let Some(bytes) = self.view.tasks.get(&key(self.organization, id))? {
+                found.extend(self.accepted(id, bytes.value())?);
+            }
+        }
+        self.add(found);
+        Ok(())
+    }
+
+    fn accepted(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
+        let record = Record::read(id, bytes).ok_or(Error::Record(id))?;
+        let task = Named { record, lookup: self.lookup };
+        Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))
+    }
+
+    fn add(&self, mut rows: Vec<(K, Id)>) {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).append(&mut rows);
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Error>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn number(id: Id) -> u128 {
+    let mut bytes = [0; 16];
+    bytes[4..].copy_from_slice(&id.0);
+    u128::from_be_bytes(bytes)
+}
+
+fn id(number: u128) -> Id {
+    let mut bytes = [0; 12];
+    bytes.copy_from_slice(&number.to_be_bytes()[4..]);
+    Id(bytes)
+}

@@ -1,0 +1,453 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::{Filter, Flow, Hub, Kind, Order, Task};
+
+const CACHE: usize = 8 << 20;
+const OURS: Id = Id([1; 12]);
+const THEIRS: Id = Id([2; 12]);
+
+struct House {
+    folder: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("waybill.redb")
+    }
+
+    fn open(&self) -> Result<Store, Error> {
+        Store::open(&self.path(), CACHE)
+    }
+
+    /// A store with tasks in it, closed again.
+    fn filled() -> Self {
+        let house = Self::new();
+        let store = house.open().unwrap();
+        let tasks: Vec<Task> = (0..2_000).map(|number| task(number, r#","k":"v""#)).collect();
+        store.edit(|edit| edit.put_tasks(OURS, &tasks)).unwrap();
+        house
+    }
+
+    fn refusal(&self) -> Error {
+        self.open().err().expect("this file must be refused")
+    }
+}
+
+fn id(number: u64) -> Id {
+    let mut bytes = [7; 12];
+    bytes[4..].copy_from_slice(&number.to_be_bytes());
+    Id(bytes)
+}
+
+fn task(number: u64, more: &str) -> Task {
+    Task::stored(&format!(r#"{{"_id":"{}","status":"DONE"{more}}}"#, id(number))).unwrap()
+}
+
+fn everything(organization: Id) -> Selection {
+    Selection { organization, filter: Filter::default(), order: Order::default(), skip: 0, take: None }
+}
+
+fn read(view: &View, ids: &[Id], fields: &[&str]) -> domain::Result<Vec<(String, Vec<Option<String>>)>> {
+    let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+    let mut rows = Vec::new();
+    view.read(OURS, ids, &fields, &mut |row| {
+        rows.push((row.json.to_owned(), row.cells.iter().map(|cell| cell.map(str::to_owned)).collect()));
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_new_store_is_for_its_owner_alone_and_opens_again() {
+    let house = House::new();
+    drop(house.open().unwrap());
+    assert_eq!(mode(&house.path()), 0o600);
+    assert_eq!(mode(&house.folder.path().join("waybill.pid")), 0o600);
+    assert_eq!(house.open().unwrap().view().unwrap().select(&everything(OURS)).unwrap().matched, 0);
+}
+
+#[test]
+fn a_start_that_was_cut_off_while_making_the_store_does_not_hinder_the_next() {
+    let house = House::new();
+    fs::write(house.folder.path().join("waybill.redb.new"), "half").unwrap();
+    house.open().unwrap();
+    assert!(!house.folder.path().join("waybill.redb.new").exists());
+}
+
+#[test]
+fn a_second_opening_is_refused_and_names_the_process() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let refusal = house.refusal();
+    assert_eq!(refusal.fault(), Fault::InUse);
+    assert!(refusal.to_string().contains(&format!("process {}", std::process::id())), "{refusal}");
+    drop(store);
+    house.open().unwrap();
+}
+
+#[test]
+fn a_store_that_another_program_has_open_is_in_use_even_without_the_pid_file() {
+    let house = House::filled();
+    let holder = redb::Database::open(house.path()).unwrap();
+    assert!(matches!(house.refusal(), Error::InUse { holder: None, .. }));
+    drop(holder);
+}
+
+#[test]
+fn an_empty_file_is_refused_and_left_alone() {
+    let house = House::new();
+    fs::write(house.path(), "").unwrap();
+    let refusal = house.refusal();
+    assert!(matches!(refusal, Error::Empty(_)), "{refusal:?}");
+    assert_eq!(refusal.fault(), Fault::Unusable);
+    assert_eq!(fs::read(house.path()).unwrap(), b"");
+}
+
+#[test]
+fn a_truncated_file_is_refused() {
+    let whole = fs::read(House::filled().path()).unwrap();
+    for length in [1, 8, 9, 100, 320, 4096, 5000, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        let house = House::new();
+        fs::write(house.path(), &whole[..length]).unwrap();
+        let refusal = house.refusal();
+        assert_eq!(refusal.fault(), Fault::Unusable, "{length}: {refusal:?}");
+        assert!(matches!(refusal, Error::Truncated { .. }), "{length}: {refusal:?}");
+    }
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_alone() {
+    let house = House::new();
+    for bytes in [b"SQLite format 3\0".to_vec(), b"x".to_vec(), vec![0; 8192]] {
+        fs::write(house.path(), &bytes).unwrap();
+        assert!(matches!(house.refusal(), Error::Foreign { .. }));
+        assert_eq!(fs::read(house.path()).unwrap(), bytes);
+    }
+    fs::remove_file(house.path()).unwrap();
+    fs::create_dir(house.path()).unwrap();
+    assert!(matches!(house.refusal(), Error::Foreign { .. }));
+}
+
+#[test]
+fn another_programs_redb_file_is_refused() {
+    let house = House::new();
+    let database = redb::Database::create(house.path()).unwrap();
+    drop(database);
+    assert!(matches!(house.refusal(), Error::Foreign { .. }));
+
+    let database = redb::Database::create(house.path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(redb::TableDefinition::<u64, u64>::new("meta")).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let refusal = house.refusal();
+    assert!(matches!(refusal, Error::Foreign { .. }), "{refusal:?}");
+    assert_eq!(refusal.fault(), Fault::Unusable);
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_both_numbers_are_named() {
+    let house = House::filled();
+    let database = redb::Database::open(house.path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let number = 7_u32.to_be_bytes();
+    transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, number.as_slice()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let refusal = house.refusal();
+    assert!(matches!(refusal, Error::Newer { found: 7, known: 1, .. }), "{refusal:?}");
+    assert_eq!(refusal.fault(), Fault::Unusable);
+}
+
+#[test]
+fn a_store_that_lost_a_table_is_damaged() {
+    let house = House::filled();
+    let database = redb::Database::open(house.path()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.delete_table(schema::TASKS).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+}
+
+#[test]
+fn a_changed_byte_is_found_or_does_no_harm() {
+    let house = House::filled();
+    let whole = fs::read(house.path()).unwrap();
+    let before = everything_in(&house.open().unwrap());
+    let mut found = 0;
+    for place in (9..whole.len()).step_by(whole.len() / 150) {
+        let mut changed = whole.clone();
+        changed[place] ^= 0x55;
+        fs::write(house.path(), &changed).unwrap();
+        match house.open() {
+            Ok(store) => assert_eq!(everything_in(&store), before, "byte {place}"),
+            Err(refusal) => {
+                assert_eq!(refusal.fault(), Fault::Unusable, "byte {place}: {refusal:?}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
+fn everything_in(store: &Store) -> Vec<(String, Vec<Option<String>>)> {
+    let view = store.view().unwrap();
+    let selected = view.select(&everything(OURS)).unwrap();
+    read(&view, &selected.ids, &["k"]).unwrap()
+}
+
+#[test]
+fn a_view_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<View>();
+    shared::<Store>();
+}
+
+#[test]
+fn a_task_that_is_put_again_replaces_the_first_one() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let put = |task: Task| store.edit(|edit| edit.put_tasks(OURS, &[task])).unwrap();
+    assert_eq!(put(task(1, r#","a":1"#)), [Put::Added]);
+    assert_eq!(put(task(1, r#","b":2"#)), [Put::Replaced]);
+    let view = store.view().unwrap();
+    assert_eq!(view.select(&everything(OURS)).unwrap().ids, [id(1)]);
+    assert_eq!(view.task(OURS, id(1)).unwrap().unwrap(), task(1, r#","b":2"#).json());
+}
+
+#[test]
+fn the_last_of_two_tasks_with_one_id_in_one_batch_stays() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let puts = store.edit(|edit| edit.put_tasks(OURS, &[task(1, r#","a":1"#), task(1, r#","a":2"#)])).unwrap();
+    assert_eq!(puts, [Put::Added, Put::Replaced]);
+    assert!(store.view().unwrap().task(OURS, id(1)).unwrap().unwrap().contains(r#""a":2"#));
+}
+
+#[test]
+fn a_deleted_task_is_not_shown_by_any_way_in() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let deleted = task(1, r#","isDeleted":true"#);
+    store.edit(|edit| edit.put_tasks(OURS, &[deleted])).unwrap();
+    let view = store.view().unwrap();
+    assert_eq!(view.task(OURS, id(1)).unwrap(), None);
+    assert_eq!(view.select(&everything(OURS)).unwrap().matched, 0);
+    assert_eq!(read(&view, &[id(1)], &[]).unwrap_err().kind, Kind::Internal);
+    assert_eq!(store.edit(|edit| edit.task(OURS, id(1))).unwrap(), None);
+}
+
+#[test]
+fn an_edit_sees_what_it_wrote_and_a_failed_one_leaves_nothing() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let failed: domain::Result<()> = store.edit(|edit| {
+        edit.put_tasks(OURS, &[task(1, r#","lost":1"#)])?;
+        assert!(edit.task(OURS, id(1))?.is_some());
+        Err(domain::Error::invalid("no"))
+    });
+    assert_eq!(failed.unwrap_err().kind, Kind::Invalid);
+    let view = store.view().unwrap();
+    assert_eq!(view.task(OURS, id(1)).unwrap(), None);
+    assert_eq!(view.catalog(OURS).unwrap().names().count(), 0);
+}
+
+#[test]
+fn a_view_does_not_see_what_is_written_after_it_was_taken() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    store.edit(|edit| edit.put_tasks(OURS, &[task(1, r#","a":1"#)])).unwrap();
+    let view = store.view().unwrap();
+    store.edit(|edit| edit.put_tasks(OURS, &[task(1, r#","b":1"#), task(2, "")])).unwrap();
+    assert_eq!(view.select(&everything(OURS)).unwrap().ids, [id(1)]);
+    assert_eq!(read(&view, &[id(1)], &["a", "b"]).unwrap()[0].1, [Some("1".to_owned()), None]);
+}
+
+#[test]
+fn another_organisation_sees_nothing_of_ours() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    for organization in [Id::MIN, OURS, THEIRS, Id::MAX] {
+        let owned = format!(r#","of":"{organization}","only-{organization}":1"#);
+        store.edit(|edit| edit.put_tasks(organization, &[task(1, &owned)])).unwrap();
+    }
+    store.edit(|edit| edit.put_tasks(OURS, &[task(2, "")])).unwrap();
+    let view = store.view().unwrap();
+    assert_eq!(view.select(&everything(THEIRS)).unwrap().ids, [id(1)]);
+    assert_eq!(view.task(THEIRS, id(2)).unwrap(), None);
+    assert!(view.task(THEIRS, id(1)).unwrap().unwrap().contains(&format!(r#""of":"{THEIRS}""#)));
+    let mut asked = everything(THEIRS);
+    asked.filter.ids = Some(vec![id(1), id(2)]);
+    assert_eq!(view.select(&asked).unwrap().ids, [id(1)]);
+    let names: Vec<String> = view.catalog(THEIRS).unwrap().names().map(str::to_owned).collect();
+    assert_eq!(names, ["_id", "status", "of", &format!("only-{THEIRS}")]);
+    assert_eq!(view.select(&everything(Id([3; 12]))).unwrap().matched, 0);
+}
+
+#[test]
+fn the_catalogue_keeps_its_order_over_a_restart_and_grows_on() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    store.edit(|edit| edit.put_tasks(OURS, &[task(1, r#","z":1,"a":2"#)])).unwrap();
+    drop(store);
+    let store = house.open().unwrap();
+    store
+        .edit(|edit| {
+            edit.put_tasks(OURS, &[task(2, r#","m":{"inner":1}"#)])?;
+            edit.put_tasks(OURS, &[task(3, r#","b":1,"a":0"#)])
+        })
+        .unwrap();
+    let view = store.view().unwrap();
+    let catalog = view.catalog(OURS).unwrap();
+    assert_eq!(catalog.names().collect::<Vec<_>>(), ["_id", "status", "z", "a", "m", "b"]);
+    assert!(catalog.contains("m") && !catalog.contains("inner"));
+    let cells: Vec<_> = read(&view, &[id(3), id(1)], &["a", "z"]).unwrap().into_iter().map(|row| row.1).collect();
+    assert_eq!(cells, [[Some("0".to_owned()), None], [Some("2".to_owned()), Some("1".to_owned())]]);
+}
+
+#[test]
+fn tasks_are_read_in_any_order_and_as_often_as_asked() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let tasks: Vec<Task> = (0..3_000).map(|number| task(number * 3, &format!(r#","n":{number}"#))).collect();
+    store.edit(|edit| edit.put_tasks(OURS, &tasks)).unwrap();
+    let view = store.view().unwrap();
+    let up: Vec<u64> = (0..3_000).collect();
+    let nearly = up.chunks(10).flat_map(|ten| ten.iter().rev().take(2).chain(ten)).copied().collect();
+    let scattered = (0..3_000).map(|number| number * 1_009 % 3_000).collect();
+    let sparse = (0..3_000).step_by(40).collect();
+    let clusters = up.iter().filter(|number| *number % 700 < 90).copied().collect();
+    for numbers in [up.clone(), nearly, scattered, sparse, clusters, vec![5], vec![5, 5, 5], vec![]] {
+        for numbers in [numbers.clone(), numbers.into_iter().rev().collect::<Vec<u64>>()] {
+            let ids: Vec<Id> = numbers.iter().map(|number| id(number * 3)).collect();
+            let rows = read(&view, &ids, &["n"]).unwrap();
+            let read: Vec<u64> = rows.iter().map(|row| row.1[0].as_ref().unwrap().parse().unwrap()).collect();
+            assert_eq!(read, numbers);
+        }
+    }
+}
+
+#[test]
+fn a_task_that_is_not_there_fails_the_reading() {
+    let house = House::filled();
+    let store = house.open().unwrap();
+    let view = store.view().unwrap();
+    for missing in [[0, 1, 9_999], [9_999, 9_998, 1], [1, 9_999, 0]] {
+        let ids = missing.map(id);
+        assert_eq!(read(&view, &ids, &[]).unwrap_err().kind, Kind::Internal);
+    }
+    let mut ids: Vec<Id> = (0..100).map(id).collect();
+    ids[50] = Id([7; 12]);
+    assert_eq!(read(&view, &ids, &[]).unwrap_err().kind, Kind::Internal);
+}
+
+#[test]
+fn an_error_of_the_reader_stops_the_reading() {
+    let house = House::filled();
+    let store = house.open().unwrap();
+    let mut seen = 0;
+    let stopped = store.view().unwrap().read(OURS, &[id(1), id(2), id(3)], &[], &mut |_| {
+        seen += 1;
+        if seen == 2 { Err(domain::Error::invalid("enough")) } else { Ok(()) }
+    });
+    assert_eq!((seen, stopped.unwrap_err().kind), (2, Kind::Invalid));
+}
+
+fn flow(number: u64, name: &str) -> Flow {
+    serde_json::from_value(serde_json::json!({
+        "_id": id(number), "name": name, "createdTime": "", "updatedTime": "",
+        "pages": [{"id": "p", "components": [{"id": "c", "component": "input", "unit": "kg"}]}],
+    }))
+    .unwrap()
+}
+
+#[test]
+fn flows_are_listed_by_name_and_keep_what_they_came_with() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let flows = [flow(3, "apple"), flow(1, "Banana"), flow(2, "čaj")];
+    store.edit(|edit| flows.iter().rev().try_for_each(|flow| edit.put_flow(OURS, flow))).unwrap();
+    store.edit(|edit| edit.put_flow(THEIRS, &flow(9, "Banana"))).unwrap();
+    let view = store.view().unwrap();
+    assert_eq!(view.flows(OURS).unwrap(), flows);
+    assert_eq!(view.flow(OURS, id(1)).unwrap().unwrap(), flows[1]);
+    assert_eq!(view.flow(OURS, id(9)).unwrap(), None);
+    assert_eq!(view.hubs(OURS).unwrap(), []);
+}
+
+#[test]
+fn a_name_is_taken_without_regard_to_case_until_its_flow_goes_or_is_renamed() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let put = |flow: Flow| store.edit(|edit| edit.put_flow(OURS, &flow));
+    put(flow(1, "Straße")).unwrap();
+    put(flow(1, "STRASSE")).unwrap();
+    put(flow(2, "straße")).unwrap();
+    let taken = put(flow(3, "StrasSe")).unwrap_err();
+    assert_eq!((taken.kind, taken.message.as_str()), (Kind::Conflict, "The name has already been taken."));
+    store.edit(|edit| edit.delete_flow(OURS, id(1))).unwrap().unwrap();
+    put(flow(3, "StrasSe")).unwrap();
+    assert_eq!(store.edit(|edit| edit.flow_named(OURS, "strasse")).unwrap().unwrap().id, id(3));
+    assert_eq!(store.edit(|edit| edit.delete_flow(OURS, id(1))).unwrap(), None);
+}
+
+#[test]
+fn hubs_and_flows_do_not_take_each_others_names() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let hub = Hub {
+        id: id(1),
+        name: "North".into(),
+        address: Some("Jl. Merdeka 1".into()),
+        lat: Some(-6.2),
+        lng: None,
+        created_time: String::new(),
+        updated_time: String::new(),
+    };
+    store
+        .edit(|edit| {
+            edit.put_flow(OURS, &flow(1, "North"))?;
+            edit.put_hub(OURS, &hub)
+        })
+        .unwrap();
+    let view = store.view().unwrap();
+    assert_eq!(view.hub(OURS, id(1)).unwrap(), Some(hub.clone()));
+    assert_eq!(store.edit(|edit| edit.hub_named(OURS, "NORTH")).unwrap(), Some(hub.clone()));
+    assert_eq!(store.edit(|edit| edit.delete_hub(OURS, id(1))).unwrap(), Some(hub));
+    assert!(store.view().unwrap().hubs(OURS).unwrap().is_empty());
+    assert_eq!(view.flows(OURS).unwrap().len(), 1);
+}
+
+#[test]
+fn a_selection_on_many_threads_finds_ids_that_lie_in_far_clusters() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let mut numbers: Vec<u64> = vec![0, 1, u64::MAX - 1, u64::MAX];
+    numbers.extend(1 << 40..(1 << 40) + 6_000);
+    numbers.extend((0..3_000).map(|step| (1 << 60) + step * 77));
+    let tasks: Vec<Task> = numbers.iter().map(|number| task(*number, "")).collect();
+    store.edit(|edit| edit.put_tasks(OURS, &tasks)).unwrap();
+    let mut wanted: Vec<Id> = numbers.into_iter().map(id).collect();
+    wanted.sort_unstable_by(|a, b| b.cmp(a));
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let selected = pool.install(|| store.view().unwrap().select(&everything(OURS))).unwrap();
+        assert_eq!(selected.ids, wanted);
+    }
+}
