@@ -134,7 +134,10 @@ mod tests {
         };
         assert_eq!(ordered(&pool(2), 0..10_000, work, |_| Ok(())), Err(3));
         assert!(started.load(Ordering::SeqCst) < 100);
-        assert_eq!(ordered(&pool(2), 0..10, Ok::<u32, &str>, |n| if n == 5 { Err("full") } else { Ok(()) }), Err("full"));
+        assert_eq!(
+            ordered(&pool(2), 0..10, Ok::<u32, &str>, |n| if n == 5 { Err("full") } else { Ok(()) }),
+            Err("full")
+        );
     }
 
     #[test]

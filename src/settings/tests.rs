@@ -6,8 +6,8 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Faults> {
     std::fs::write(&path, text).unwrap();
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let in_folder = |text: &str| text.replace(&format!("{}/", folder.path().display()), "");
-    let mut settings =
-        Settings::load(Some(&path), variables).map_err(|faults| Faults(faults.0.iter().map(|f| in_folder(f)).collect()))?;
+    let mut settings = Settings::load(Some(&path), variables)
+        .map_err(|faults| Faults(faults.0.iter().map(|f| in_folder(f)).collect()))?;
     settings.data.dir = settings.data.dir.strip_prefix(folder.path()).unwrap_or(&settings.data.dir).to_owned();
     Ok(settings)
 }
@@ -33,7 +33,8 @@ fn the_shipped_file_names_every_key_and_says_the_defaults() {
 #[test]
 fn all_faults_are_told_at_once_with_their_lines() {
     let text = "timezone = \"Mars\"\n[server]\nlisten = 8080\nmax_conections = 5\n[export]\ndates = \"both\"\n[exports]\nthreads = 1\n";
-    let faults = load(text, &[("WAYBILL_LOG__LEVEL", "loud"), ("WAYBILL_LOG__COLOUR", "red"), ("HOME", "/")]).unwrap_err();
+    let faults =
+        load(text, &[("WAYBILL_LOG__LEVEL", "loud"), ("WAYBILL_LOG__COLOUR", "red"), ("HOME", "/")]).unwrap_err();
     assert_eq!(
         faults.0,
         [

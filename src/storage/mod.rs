@@ -158,7 +158,9 @@ mod tests {
     fn no_key_leads_out_of_the_folder() {
         let (data, folder) = folder();
         fs::write(data.path().join("signing.key"), b"secret").unwrap();
-        for key in ["../signing.key", "20250615/../../signing.key", "/etc/passwd", "20250615/..", "20250615", "", "2025061x/a"] {
+        for key in
+            ["../signing.key", "20250615/../../signing.key", "/etc/passwd", "20250615/..", "20250615", "", "2025061x/a"]
+        {
             assert!(folder.read(key).unwrap().is_none(), "{key}");
             assert!(!folder.delete(key).unwrap(), "{key}");
             assert!(folder.create().unwrap().keep(key).is_err(), "{key}");
