@@ -1,7 +1,8 @@
 //! The rooms together, owned by one value that every door and work shares.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
@@ -33,6 +34,8 @@ pub struct App {
     pub pool: Arc<rayon::ThreadPool>,
     /// Direct exports that may run at once.
     pub direct: Arc<Semaphore>,
+    /// Where the server listens, once it does.
+    pub address: OnceLock<SocketAddr>,
 }
 
 /// Why the rooms could not be opened.
@@ -77,7 +80,14 @@ impl App {
             .thread_name(|number| format!("render-{number}"))
             .build()?;
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
-        Ok(Arc::new(Self { settings, store, folder, keys, clock, ids: IdMaker::new(), pool: Arc::new(pool), direct }))
+        let (ids, pool, address) = (IdMaker::new(), Arc::new(pool), OnceLock::new());
+        Ok(Arc::new(Self { settings, store, folder, keys, clock, ids, pool, direct, address }))
+    }
+
+    /// Where clients reach the server, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let address = self.address.get().unwrap_or(&self.settings.server.listen);
+        self.settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
     }
 }
 

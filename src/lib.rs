@@ -14,6 +14,7 @@ pub mod store;
 pub mod app;
 
 pub mod export;
+pub mod intake;
 
 pub mod http;
 

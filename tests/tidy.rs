@@ -38,7 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["settings"]),
     ("getrandom", &["kit"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
-    ("rayon", &["kit", "store", "app"]),
+    ("rayon", &["kit", "store", "app", "intake"]),
 ];
 
 /// Lines above which a file needs its reason here.

@@ -205,7 +205,7 @@ fn directory_end(entries: u64, start: u64, end: u64) -> Vec<u8> {
 fn dos_time(at: Moment) -> [u8; 4] {
     let civil = Zone::utc().civil(at).filter(|civil| (1980..2108).contains(&civil.year()));
     let Some(civil) = civil else { return [0, 0, 0x21, 0] };
-    let time = (civil.hour() as u16) << 11 | (civil.minute() as u16) << 5 | civil.second() as u16 / 2;
+    let time = (civil.hour() as u16) << 11 | (civil.minute() as u16) << 5 | (civil.second() as u16 / 2);
     let date = ((civil.year() - 1980) as u16) << 9 | (civil.month() as u16) << 5 | civil.day() as u16;
     let ([a, b], [c, d]) = (time.to_le_bytes(), date.to_le_bytes());
     [a, b, c, d]

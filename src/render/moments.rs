@@ -33,7 +33,7 @@ impl Serials {
         let local = moment.0 + self.offset(moment)?;
         let day = local.div_euclid(DAY_MILLIS) + EPOCH_DAYS;
         let fraction = local.rem_euclid(DAY_MILLIS) as f64 / DAY_MILLIS as f64;
-        (FIRST_DAY..=LAST_DAY).contains(&day).then(|| day as f64 + fraction)
+        (FIRST_DAY..=LAST_DAY).contains(&day).then_some(day as f64 + fraction)
     }
 
     /// The serial number of a calendar date.
@@ -139,7 +139,8 @@ mod tests {
         let at = |serials: &mut Serials, text| (serials.of_time(text).unwrap().fract() * 24.0).round();
         assert_eq!(at(&mut berlin, "2025-03-30T00:59:59Z"), 2.0);
         assert_eq!(at(&mut berlin, "2025-03-30T01:00:00Z"), 3.0);
-        assert_eq!(at(&mut berlin, "2025-10-26T00:30:00Z"), 3.0);
+        assert_eq!(at(&mut berlin, "2025-10-26T00:00:00Z"), 2.0);
+        assert_eq!(at(&mut berlin, "2025-10-26T01:00:00Z"), 2.0);
         assert_eq!(at(&mut berlin, "2025-01-15T12:00:00Z"), 13.0);
     }
 }

@@ -1,0 +1,68 @@
+//! The table of routes; the router and the published description are both held against it.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+
+use super::guard::{self, Shared};
+use super::{catalog, exports, files, health, reply, tasks};
+
+/// What `GET /api/v3/openapi.json` answers.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Every route as (method, path).
+pub fn table() -> Vec<(&'static str, &'static str)> {
+    routes().into_iter().map(|(method, path, _)| (method, path)).collect()
+}
+
+fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
+    vec![
+        ("POST", "/api/v3/tasks/export", post(exports::export)),
+        ("GET", "/files/{day}/{name}", get(files::get)),
+        ("GET", "/api/v3/tasks", get(tasks::list)),
+        ("POST", "/api/v3/task", post(tasks::add)),
+        ("GET", "/api/v3/task/{id}", get(tasks::one)),
+        ("PUT", "/api/v3/task/{id}", put(tasks::replace)),
+        ("PATCH", "/api/v3/task/{id}", patch(tasks::merge)),
+        ("DELETE", "/api/v3/task/{id}", delete(tasks::remove)),
+        ("POST", "/api/v3/tasks/bulk", post(tasks::add_bulk)),
+        ("PUT", "/api/v3/tasks/bulk", put(tasks::replace_bulk)),
+        ("PATCH", "/api/v3/tasks/bulk", patch(tasks::merge_bulk)),
+        ("DELETE", "/api/v3/tasks/bulk", delete(tasks::remove_bulk)),
+        ("POST", "/api/v3/tasks/load", post(tasks::load)),
+        ("GET", "/api/v3/flows", get(catalog::flows)),
+        ("POST", "/api/v3/flow", post(catalog::add_flow)),
+        ("GET", "/api/v3/flow/{id}", get(catalog::flow)),
+        ("PUT", "/api/v3/flow/{id}", put(catalog::change_flow)),
+        ("DELETE", "/api/v3/flow/{id}", delete(catalog::remove_flow)),
+        ("GET", "/api/v3/hubs", get(catalog::hubs)),
+        ("POST", "/api/v3/hub", post(catalog::add_hub)),
+        ("GET", "/api/v3/hub/{id}", get(catalog::hub)),
+        ("PUT", "/api/v3/hub/{id}", put(catalog::change_hub)),
+        ("DELETE", "/api/v3/hub/{id}", delete(catalog::remove_hub)),
+        ("GET", "/health", get(health::health)),
+        ("GET", "/api/v3/openapi.json", get(health::openapi)),
+    ]
+}
+
+pub(super) fn router(shared: Shared) -> Router {
+    let mut router = Router::new();
+    for (_, path, handler) in routes() {
+        router = router.route(path, handler);
+    }
+    router
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(shared.clone(), guard::around))
+        .with_state(shared)
+}
+
+async fn unknown() -> Response {
+    reply::failure(StatusCode::NOT_FOUND, "There is nothing at this address.")
+}
+
+async fn wrong_method() -> Response {
+    reply::failure(StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.")
+}
