@@ -11,9 +11,9 @@ pub mod render;
 pub mod storage;
 pub mod store;
 
-//pub mod app;
+pub mod app;
 
-//pub mod export;
+pub mod export;
 
 pub mod http;
 

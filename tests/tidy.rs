@@ -22,7 +22,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("rust_xlsxwriter", &["render"]),
     ("zip", &["render"]),
-    ("rawzip", &["render"]),
     ("flate2", &["render"]),
     ("crc32fast", &["render"]),
     ("calamine", &["ingest"]),

@@ -68,13 +68,7 @@ impl Error {
     /// A fault of ours in `part`; the cause goes to the log, never to the caller.
     pub fn internal(part: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        Self {
-            kind: Kind::Internal,
-            message: source.to_string(),
-            faults: Vec::new(),
-            part,
-            source: Some(source),
-        }
+        Self { kind: Kind::Internal, message: source.to_string(), faults: Vec::new(), part, source: Some(source) }
     }
 
     /// The same error with its cause attached.

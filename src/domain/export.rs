@@ -196,7 +196,8 @@ fn read_time(params: &mut Params, zone: &Zone) -> Option<TimeRange> {
     let by = params.one_of("timeBy", &TimeField::ALL.map(TimeField::name), TimeField::named);
     let mut read = |key, parse: fn(&str, &Zone) -> Option<Moment>| {
         let text = params.string(key)?;
-        parse(&text, zone).or_else(|| params.fault(key, "must be a date or a date-time like 2025-06-15T08:00:00+00:00."))
+        parse(&text, zone)
+            .or_else(|| params.fault(key, "must be a date or a date-time like 2025-06-15T08:00:00+00:00."))
     };
     let from = read("timeFrom", Moment::parse_from);
     let until = read("timeTo", Moment::parse_until);

@@ -96,7 +96,9 @@ impl Filter {
 
 impl TimeRange {
     fn holds(&self, time: Option<Moment>) -> bool {
-        time.is_some_and(|time| self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time <= until))
+        time.is_some_and(|time| {
+            self.from.is_none_or(|from| from <= time) && self.until.is_none_or(|until| time <= until)
+        })
     }
 }
 

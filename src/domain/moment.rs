@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_not_guessed_at() {
-        for text in ["", "soon", "2025-06-15", "2025-02-30 10:00:00", "2025-06-15T24:30:00Z", "١٢٣٤-٠٦-١٥ ١٠:٠٠"] {
+        for text in ["", "soon", "2025-06-15", "2025-02-30 10:00:00", "2025-06-15T24:30:00Z", "١٢٣٤-٠٦-١٥ ١٠:٠٠"]
+        {
             assert_eq!(Moment::parse(text, &Zone::utc()), None, "{text}");
         }
     }

@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_at_once_the_first_as_the_message() {
-        let mut params = Params::from_body(br#"{"limit":"many","background":"yes","statsu":"DONE","page":null}"#).unwrap();
+        let mut params =
+            Params::from_body(br#"{"limit":"many","background":"yes","statsu":"DONE","page":null}"#).unwrap();
         assert_eq!(params.required("download"), None);
         assert_eq!(params.integer("limit", 1, 10), None);
         assert_eq!(params.boolean("background"), None);

@@ -238,7 +238,9 @@ fn admit(key: &str, raw: &str, intake: &Intake<'_>, faults: &mut Faults) -> Admi
     let fault = match reserved(key) {
         None | Some(FieldKind::Any) => None,
         Some(FieldKind::Time) => return admit_time(key, text.as_deref(), intake, faults),
-        Some(FieldKind::Id) => (text.is_none_or(|text| text.parse::<Id>().is_err())).then_some("be 24 lower-case hex characters"),
+        Some(FieldKind::Id) => {
+            (text.is_none_or(|text| text.parse::<Id>().is_err())).then_some("be 24 lower-case hex characters")
+        }
         Some(FieldKind::Text) => match text {
             None => Some("be a string"),
             Some(text) if key == "status" && Status::named(&text).is_none() => {
@@ -309,7 +311,10 @@ impl Builder {
         let id = |key: &str| value(key).and_then(json::text).and_then(|text| text.parse::<Id>().ok());
         let header = Header {
             id: id("_id").unwrap_or(intake.fresh_id),
-            status: value("status").and_then(json::text).and_then(|name| Status::named(&name)).unwrap_or(Status::Unassigned),
+            status: value("status")
+                .and_then(json::text)
+                .and_then(|name| Status::named(&name))
+                .unwrap_or(Status::Unassigned),
             deleted: value("isDeleted") == Some("true"),
             flow: id("flowId"),
             hub: id("hubId"),

@@ -86,7 +86,8 @@ impl<'a> Columns<'a> {
         if reserved(name).is_some() || !self.components.contains_key(name) {
             return self.add_key(name);
         }
-        let mut companions: Vec<_> = seen.iter().filter(|key| self.component_of(key).is_some_and(|(id, _)| id == name)).collect();
+        let mut companions: Vec<_> =
+            seen.iter().filter(|key| self.component_of(key).is_some_and(|(id, _)| id == name)).collect();
         companions.sort_by_key(|key| numbered(key));
         if companions.is_empty() || seen.iter().any(|key| key == name) {
             self.add_key(name);
@@ -173,7 +174,9 @@ fn is_companion(rest: &str) -> bool {
 
 /// The key with its numbers padded, so that photo 10 comes after photo 9.
 fn numbered(key: &str) -> String {
-    key.split('_').map(|part| if part.bytes().all(|b| b.is_ascii_digit()) { format!("{part:0>8}_") } else { format!("{part}_") }).collect()
+    key.split('_')
+        .map(|part| if part.bytes().all(|b| b.is_ascii_digit()) { format!("{part:0>8}_") } else { format!("{part}_") })
+        .collect()
 }
 
 #[cfg(test)]
@@ -213,10 +216,15 @@ mod tests {
 
     #[test]
     fn the_switches_of_older_clients_leave_media_out() {
-        let flow = flow(r#"[{"id":"pic","component":"photo","title":"Door"},{"id":"s","component":"signature","title":"Sign"}]"#);
+        let flow = flow(
+            r#"[{"id":"pic","component":"photo","title":"Door"},{"id":"s","component":"signature","title":"Sign"}]"#,
+        );
         let seen = names(&["pic_0_url", "pic_0_path", "s_url"]);
         let of = |fields: &[&str]| {
-            chosen(&names(fields), std::slice::from_ref(&flow), &seen).into_iter().map(|column| column.id).collect::<Vec<_>>()
+            chosen(&names(fields), std::slice::from_ref(&flow), &seen)
+                .into_iter()
+                .map(|column| column.id)
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(&["pic", "s", "url"]), ["pic_0_url", "s_url"]);
         assert_eq!(of(&["pic", "s", "hideSignature", "path"]), ["pic_0_path"]);

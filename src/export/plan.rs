@@ -90,7 +90,8 @@ pub fn plan(app: &App, caller: &Caller, body: &[u8]) -> Result<Plan> {
             app.settings.export.direct_max_rows
         )));
     }
-    let columns = app.pool.install(|| resolve_columns(&view, organization, request.download, selecting.fields, &selected.ids))?;
+    let columns =
+        app.pool.install(|| resolve_columns(&view, organization, request.download, selecting.fields, &selected.ids))?;
     let asked = app.clock.now();
     Ok(Plan {
         id: app.ids.id(asked),

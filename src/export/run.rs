@@ -86,7 +86,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), cancel: &
     )?;
     renderer.begin(out)?;
     let encoder = renderer.encoder();
-    let rows_per_block = render::rows_per_block(plan.download, plan.columns.len());
+    let rows_per_block = render::rows_per_block(plan.download, plan.columns.len(), plan.rows());
     let (view, organization) = (&plan.view, plan.organization);
     let encode = |(place, ids): (usize, &[Id])| {
         cancel.check()?;

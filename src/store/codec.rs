@@ -12,6 +12,7 @@
 //! needs them. The id is in the key. The field numbers stand side by side, because every read
 //! searches through them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::str;
 
@@ -125,6 +126,11 @@ impl<'a> Record<'a> {
         str::from_utf8(self.json.get(self.find(number, &mut 0)?)?).ok()
     }
 
+    /// The numbers of its fields.
+    pub(super) fn numbers(&self) -> Numbers<'a> {
+        Numbers { bytes: Cow::Borrowed(self.numbers), wide: self.wide }
+    }
+
     fn place(&self, number: u32) -> Option<usize> {
         if self.wide {
             let wanted = number.to_le_bytes();
@@ -141,6 +147,29 @@ impl<'a> Record<'a> {
         } else {
             column.get(place * 2..place * 2 + 2)?.try_into().ok().map(|bytes| u32::from(u16::from_le_bytes(bytes)))
         }
+    }
+}
+
+/// The field numbers of a record as they lie there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Numbers<'a> {
+    bytes: Cow<'a, [u8]>,
+    wide: bool,
+}
+
+impl Numbers<'_> {
+    /// The same, outliving the record.
+    pub(super) fn to_owned(&self) -> Numbers<'static> {
+        Numbers { bytes: Cow::Owned(self.bytes.to_vec()), wide: self.wide }
+    }
+
+    /// Each number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.bytes.chunks(if self.wide { 4 } else { 2 }).map(|bytes| {
+            let mut number = [0; 4];
+            number[..bytes.len()].copy_from_slice(bytes);
+            u32::from_le_bytes(number)
+        })
     }
 }
 

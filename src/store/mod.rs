@@ -3,7 +3,7 @@
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
-//! (which tasks, in which order), `named` (flows and hubs), `error`.
+//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows and hubs), `error`.
 
 mod catalog;
 mod codec;
@@ -11,6 +11,7 @@ mod error;
 mod named;
 mod open;
 mod schema;
+mod seen;
 mod select;
 mod tasks;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, WriteTran
 
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
+pub use seen::Seen;
 pub use select::{Selected, Selection};
 pub use tasks::{Put, Record};
 

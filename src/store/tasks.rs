@@ -132,15 +132,15 @@ fn task(
     record.json().map(|json| Some(json.to_owned())).ok_or(Error::Record(id))
 }
 
-type Tasks = redb::ReadOnlyTable<&'static TaskKey, &'static [u8]>;
-type Value = AccessGuard<'static, &'static [u8]>;
+pub(super) type Tasks = redb::ReadOnlyTable<&'static TaskKey, &'static [u8]>;
+pub(super) type Value = AccessGuard<'static, &'static [u8]>;
 
 /// Rows to pass over before a fresh descent from the root is cheaper.
 const PATIENCE: u32 = 16;
 
 /// Gets of many ids. A step to the next row costs a tenth of a descent from the root, so where the
 /// wanted ids lie close together in one direction it walks along, and elsewhere it descends.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     table: &'a Tasks,
     organization: Id,
     way: Option<Way>,
@@ -157,7 +157,7 @@ enum Way {
 }
 
 impl<'a> Walk<'a> {
-    fn new(table: &'a Tasks, organization: Id, ids: &[Id]) -> Self {
+    pub(super) fn new(table: &'a Tasks, organization: Id, ids: &[Id]) -> Self {
         let up = ids.windows(2).filter(|pair| pair[0] < pair[1]).count();
         let down = ids.len().saturating_sub(1) - up;
         // A few out of order are fetched apart; many would make the walk start over and over.
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
         Self { table, organization, way, range: None, ahead: None, patience: PATIENCE }
     }
 
-    fn get(&mut self, id: Id) -> Result<Option<Value>, Error> {
+    pub(super) fn get(&mut self, id: Id) -> Result<Option<Value>, Error> {
         let Some(way) = self.way.filter(|_| self.patience > 0) else { return self.descend(id) };
         let passed = |at: Id| match way {
             Way::Up => at > id,

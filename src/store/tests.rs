@@ -451,3 +451,29 @@ fn a_selection_on_many_threads_finds_ids_that_lie_in_far_clusters() {
         assert_eq!(selected.ids, wanted);
     }
 }
+
+#[test]
+fn what_occurs_among_some_tasks_is_that_of_these_tasks_alone() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let flow = id(9_000);
+    let mut tasks: Vec<Task> = (0..20_000).map(|number| task(number, &format!(r#","k{}":1"#, number % 7))).collect();
+    tasks.push(task(30_000, &format!(r#","flowId":"{flow}","only":null"#)));
+    store.edit(|edit| edit.put_tasks(OURS, &tasks)).unwrap();
+    store.edit(|edit| edit.put_tasks(THEIRS, &[task(1, r#","theirs":1"#)])).unwrap();
+    let view = store.view().unwrap();
+    let sorted = |ids: &[Id]| {
+        let mut seen = view.seen(OURS, ids).unwrap();
+        seen.keys.sort_unstable();
+        seen
+    };
+    let ids: Vec<Id> = (0..20_000).rev().map(id).collect();
+    let seen = sorted(&ids);
+    assert!(seen.flows.is_empty());
+    assert_eq!(seen.keys, ["_id", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "status"]);
+    let seen = sorted(&[id(3), id(30_000)]);
+    assert_eq!(seen.flows.into_iter().collect::<Vec<_>>(), [flow]);
+    assert_eq!(seen.keys, ["_id", "flowId", "k3", "only", "status"]);
+    assert_eq!(sorted(&[]), Seen::default());
+    assert!(view.seen(OURS, &[id(40_000)]).is_err());
+}

@@ -1,0 +1,148 @@
+//! Rows of any format to one block of bytes.
+
+use std::sync::Arc;
+
+use crate::domain::{self, Download, Zone};
+
+use super::deflate::{Deflater, Piece};
+use super::moments::Serials;
+use super::sheet::SheetColumn;
+use super::{Error, Repairs, Row, Spec, csv, json, sheet};
+
+/// Bytes that are gathered before they are deflated: few enough to stay in a core's cache.
+const GATHER: usize = 128 * 1024;
+
+/// What every block of a file needs, on whatever thread.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub download: Download,
+    pub whole: bool,
+    pub deflated: bool,
+    pub zone: Zone,
+    pub dates_as_text: bool,
+    /// For each column the JSON key with its colon.
+    pub keys: Vec<String>,
+    pub sheet: Vec<SheetColumn>,
+    pub styles: Vec<u32>,
+}
+
+impl Shared {
+    pub(super) fn new(spec: &Spec, styles: Vec<u32>) -> Self {
+        let sheet = match spec.download {
+            Download::Xlsx => spec.columns.iter().enumerate().map(|(n, column)| SheetColumn::new(n, column)).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            download: spec.download,
+            whole: spec.whole,
+            deflated: matches!(super::extension(spec.download, spec.rows), "xlsx" | "zip"),
+            zone: spec.zone.clone(),
+            dates_as_text: spec.dates_as_text,
+            keys: spec.columns.iter().map(|column| format!("{}:", domain::json::quote(&column.id))).collect(),
+            sheet,
+            styles,
+        }
+    }
+}
+
+/// Encodes rows; clones encode for the same file.
+#[derive(Debug, Clone)]
+pub struct Encoder(pub(super) Arc<Shared>);
+
+impl Encoder {
+    /// Starts a block whose first row is this one, counted from 0.
+    pub fn block(&self, first_row: u64) -> BlockBuilder {
+        BlockBuilder {
+            shared: Arc::clone(&self.0),
+            first_row,
+            rows: 0,
+            bytes: Vec::new(),
+            deflater: self.0.deflated.then(Deflater::new),
+            serials: Serials::new(self.0.zone.clone()),
+            repairs: Repairs::default(),
+        }
+    }
+}
+
+/// A block that is being made.
+pub struct BlockBuilder {
+    shared: Arc<Shared>,
+    first_row: u64,
+    rows: u64,
+    bytes: Vec<u8>,
+    deflater: Option<Deflater>,
+    serials: Serials,
+    repairs: Repairs,
+}
+
+/// Rows in the bytes of a format, ready to be placed.
+pub struct Block {
+    pub(super) first_row: u64,
+    pub(super) rows: u64,
+    pub(super) body: Body,
+    pub(super) repairs: Repairs,
+}
+
+pub(super) enum Body {
+    Piece(Piece),
+    Plain(Vec<u8>),
+}
+
+impl BlockBuilder {
+    /// Adds the next row.
+    ///
+    /// # Errors
+    /// `Internal` when the bytes cannot be compressed.
+    pub fn row(&mut self, row: &Row<'_>) -> domain::Result<()> {
+        let (shared, out) = (&*self.shared, &mut self.bytes);
+        match shared.download {
+            Download::Xlsx => {
+                let number = self.first_row + self.rows;
+                sheet::row(shared, number, row.cells, &mut self.serials, &mut self.repairs, out);
+            }
+            Download::Json => {
+                let is_first = if shared.deflated { self.rows == 0 } else { self.first_row + self.rows == 0 };
+                out.extend_from_slice(match (is_first, shared.deflated) {
+                    (true, true) => b"[",
+                    (true, false) => b"",
+                    (false, _) => b",\n",
+                });
+                json::row(shared, row, out);
+            }
+            Download::Ndjson => {
+                json::row(shared, row, out);
+                out.push(b'\n');
+            }
+            Download::Csv => csv::row(row.cells, out),
+        }
+        self.rows += 1;
+        if self.bytes.len() >= GATHER {
+            self.deflate()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the block.
+    ///
+    /// # Errors
+    /// `Internal` when the bytes cannot be compressed.
+    pub fn finish(mut self) -> domain::Result<Block> {
+        if self.shared.deflated && self.shared.download == Download::Json {
+            self.bytes.extend_from_slice(b"]\n");
+        }
+        self.deflate()?;
+        let body = match self.deflater {
+            Some(deflater) => Body::Piece(deflater.finish()?),
+            None => Body::Plain(self.bytes),
+        };
+        Ok(Block { first_row: self.first_row, rows: self.rows, body, repairs: self.repairs })
+    }
+
+    fn deflate(&mut self) -> Result<(), Error> {
+        if let Some(deflater) = &mut self.deflater {
+            deflater.push(&self.bytes)?;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+}

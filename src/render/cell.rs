@@ -1,0 +1,88 @@
+//! What a JSON value is for people, in any table: contract 2, "Cells have types".
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::domain::json;
+
+/// A JSON value as a cell of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell<'a> {
+    /// Null, or not there.
+    Empty,
+    /// A text, or what stands for a list or an object.
+    Text(Cow<'a, str>),
+    /// A number as it was written.
+    Number(&'a str),
+    /// true or false.
+    Boolean(bool),
+}
+
+/// The cell of a raw value. Lists are joined with `;`, objects show their `name`, else their
+/// `title`, else their JSON.
+pub(super) fn cell(raw: Option<&str>) -> Cell<'_> {
+    let Some(raw) = raw else { return Cell::Empty };
+    match raw.as_bytes().first() {
+        Some(b'"') => Cell::Text(text(raw)),
+        Some(b't') => Cell::Boolean(true),
+        Some(b'f') => Cell::Boolean(false),
+        Some(b'n') | None => Cell::Empty,
+        Some(b'[') => Cell::Text(list(raw).into()),
+        Some(b'{') => Cell::Text(object(raw)),
+        Some(_) => Cell::Number(raw),
+    }
+}
+
+fn text(raw: &str) -> Cow<'_, str> {
+    // What is stored has passed the door, so that every text can be read.
+    json::text(raw).unwrap_or_default()
+}
+
+fn list(raw: &str) -> String {
+    let items: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
+    let items = items.iter().map(|item| match cell(Some(item.get())) {
+        Cell::Empty => Cow::Borrowed(""),
+        // A list in a list keeps its brackets, or its ends could not be seen.
+        Cell::Text(_) if item.get().starts_with('[') => Cow::Borrowed(item.get()),
+        Cell::Text(text) => text,
+        Cell::Number(number) => Cow::Borrowed(number),
+        Cell::Boolean(value) => Cow::Borrowed(if value { "true" } else { "false" }),
+    });
+    items.collect::<Vec<_>>().join(";")
+}
+
+fn object(raw: &str) -> Cow<'_, str> {
+    let pairs = json::pairs(raw).unwrap_or_default();
+    let named = |name: &str| {
+        let (_, value) = pairs.iter().find(|(key, value)| key == name && value.starts_with('"'))?;
+        Some(text(value)).filter(|text| !text.is_empty())
+    };
+    named("name").or_else(|| named("title")).unwrap_or(Cow::Borrowed(raw))
+}
+
+/// Whether a spreadsheet might take a text for a formula.
+pub(super) fn is_risky(text: &str) -> bool {
+    matches!(text.as_bytes().first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_value_has_its_cell() {
+        let text = |text: &'static str| Cell::Text(text.into());
+        assert_eq!(cell(None), Cell::Empty);
+        assert_eq!(cell(Some("null")), Cell::Empty);
+        assert_eq!(cell(Some("false")), Cell::Boolean(false));
+        assert_eq!(cell(Some("1.50")), Cell::Number("1.50"));
+        assert_eq!(cell(Some(r#""007""#)), text("007"));
+        assert_eq!(cell(Some(r#""a\nb""#)), text("a\nb"));
+        assert_eq!(cell(Some(r#"["a",1,null,true]"#)), text("a;1;;true"));
+        assert_eq!(cell(Some(r#"[{"title":"x"},{"name":"y","title":"z"},[1,2]]"#)), text("x;y;[1,2]"));
+        assert_eq!(cell(Some(r#"{"id":1}"#)), text(r#"{"id":1}"#));
+        assert_eq!(cell(Some(r#"{"name":"","title":"T"}"#)), text("T"));
+        assert_eq!(cell(Some("[]")), text(""));
+    }
+}

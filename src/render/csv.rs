@@ -1,0 +1,94 @@
+//! Comma-separated values: RFC 4180, UTF-8 with a byte order mark.
+
+use crate::domain::Column;
+
+use super::cell::{Cell, cell, is_risky};
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The mark and the header row.
+pub(super) fn head(columns: &[Column]) -> Vec<u8> {
+    let mut out = BYTE_ORDER_MARK.to_vec();
+    for (place, column) in columns.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        text(&column.header, &mut out);
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+pub(super) fn row(cells: &[Option<&str>], out: &mut Vec<u8>) {
+    for (place, raw) in cells.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        match cell(*raw) {
+            Cell::Empty => {}
+            Cell::Number(number) => out.extend_from_slice(number.as_bytes()),
+            Cell::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+            Cell::Text(value) => text(&value, out),
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A text, with an apostrophe before it if a spreadsheet might run it.
+fn text(text: &str, out: &mut Vec<u8>) {
+    let neutralised = is_risky(text) && !is_numbers(text);
+    let quoted = text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'));
+    if quoted {
+        out.push(b'"');
+    }
+    if neutralised {
+        out.push(b'\'');
+    }
+    match quoted {
+        true => text.bytes().for_each(|byte| match byte {
+            b'"' => out.extend_from_slice(b"\"\""),
+            byte => out.push(byte),
+        }),
+        false => out.extend_from_slice(text.as_bytes()),
+    }
+    if quoted {
+        out.push(b'"');
+    }
+}
+
+/// Numbers, phone numbers and coordinates start with signs and are not formulas.
+fn is_numbers(text: &str) -> bool {
+    let is_number = |part: &str| {
+        let part = part.trim_matches(' ');
+        let digits = part.strip_prefix(['+', '-']).unwrap_or(part);
+        digits.bytes().any(|byte| byte.is_ascii_digit())
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    text.split(',').all(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(cells: &[&str]) -> String {
+        let cells: Vec<_> = cells.iter().map(|cell| Some(*cell)).collect();
+        let mut out = Vec::new();
+        row(&cells, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn what_needs_quotes_has_them() {
+        assert_eq!(
+            line(&[r#""a""#, r#""b,c""#, r#""d\"e""#, r#""f\r\ng""#, "1.0", "true", "null"]),
+            "a,\"b,c\",\"d\"\"e\",\"f\r\ng\",1.0,true,\r\n"
+        );
+    }
+
+    #[test]
+    fn formulas_are_neutralised_and_numbers_are_not() {
+        assert_eq!(line(&[r#""=1+1""#, r#""@x""#, r#""\tx""#, r#""-2+3""#]), "'=1+1,'@x,'\tx,'-2+3\r\n");
+        assert_eq!(line(&["-5", r#""-5""#, r#""+62812""#, r#""-6.2,106.8""#]), "-5,-5,+62812,\"-6.2,106.8\"\r\n");
+    }
+}

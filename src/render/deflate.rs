@@ -1,0 +1,67 @@
+//! Deflate in pieces that can be joined: each starts with a fresh window and ends on a byte, so that
+//! pieces made on different threads are one stream when they stand one after another.
+
+use flate2::{Compress, Compression, FlushCompress};
+
+use super::Error;
+
+/// The end of a stream of pieces: an empty last block with fixed codes (RFC 1951, 3.2.6).
+pub(super) const END: [u8; 2] = [0x03, 0x00];
+/// Level 1: four fifths of the work of level 2 at a tenth more bytes, measured on task tables.
+const LEVEL: u32 = 1;
+
+/// Deflated bytes and what a zip needs to know of the bytes behind them.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub bytes: Vec<u8>,
+    pub crc: crc32fast::Hasher,
+    /// Length before deflating.
+    pub length: u64,
+}
+
+/// Makes one piece.
+pub(super) struct Deflater {
+    compress: Compress,
+    piece: Piece,
+}
+
+impl Deflater {
+    pub(super) fn new() -> Self {
+        let piece = Piece { bytes: Vec::new(), crc: crc32fast::Hasher::new(), length: 0 };
+        Self { compress: Compress::new(Compression::new(LEVEL), false), piece }
+    }
+
+    /// Takes in more bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.piece.crc.update(bytes);
+        self.piece.length += bytes.len() as u64;
+        self.run(bytes, FlushCompress::None)
+    }
+
+    /// Ends the piece on a byte.
+    pub(super) fn finish(mut self) -> Result<Piece, Error> {
+        self.run(&[], FlushCompress::Sync)?;
+        Ok(self.piece)
+    }
+
+    fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<(), Error> {
+        loop {
+            let out = &mut self.piece.bytes;
+            out.reserve(bytes.len() / 4 + 4096);
+            let taken = self.compress.total_in();
+            self.compress.compress_vec(bytes, out, flush)?;
+            bytes = &bytes[(self.compress.total_in() - taken) as usize..];
+            // Space left means that everything there was to write has been written.
+            if bytes.is_empty() && out.len() < out.capacity() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// One piece of these bytes.
+pub(super) fn piece(bytes: &[u8]) -> Result<Piece, Error> {
+    let mut deflater = Deflater::new();
+    deflater.push(bytes)?;
+    deflater.finish()
+}

@@ -1,0 +1,82 @@
+//! A text inside XML, as Excel reads it.
+
+/// Bytes that need a look: markup, controls, the underscore of `_x0041_`, and the first byte of
+/// U+FFFE and U+FFFF.
+const LOOK: [bool; 256] = {
+    let mut look = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        look[byte] = true;
+        byte += 1;
+    }
+    look[b'&' as usize] = true;
+    look[b'<' as usize] = true;
+    look[b'>' as usize] = true;
+    look[b'_' as usize] = true;
+    look[0xEF] = true;
+    look
+};
+
+/// Writes a text so that its cell shows exactly that text: markup by entities, what XML 1.0 does not
+/// allow as `_xHHHH_`, and a text that looks like such an escape with its underscore escaped
+/// (ECMA-376, 22.4.2.4).
+pub(super) fn text(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    let mut place = 0;
+    while let Some(step) = bytes[place..].iter().position(|byte| LOOK[usize::from(*byte)]) {
+        place += step;
+        let (length, instead): (usize, &[u8]) = match bytes[place] {
+            b'&' => (1, b"&amp;"),
+            b'<' => (1, b"&lt;"),
+            b'>' => (1, b"&gt;"),
+            b'_' if looks_escaped(&bytes[place..]) => (1, b"_x005F_"),
+            // Raw, a return would be read as a line feed.
+            b'\r' => (1, b"_x000D_"),
+            b'\t' | b'\n' | b'_' => (1, &[]),
+            0xEF => match bytes.get(place + 1..place + 3) {
+                Some([0xBF, 0xBE]) => (3, b"_xFFFE_"),
+                Some([0xBF, 0xBF]) => (3, b"_xFFFF_"),
+                _ => (1, &[]),
+            },
+            control => {
+                out.extend_from_slice(&bytes[copied..place]);
+                out.extend_from_slice(format!("_x{control:04X}_").as_bytes());
+                place += 1;
+                copied = place;
+                continue;
+            }
+        };
+        if !instead.is_empty() {
+            out.extend_from_slice(&bytes[copied..place]);
+            out.extend_from_slice(instead);
+            copied = place + length;
+        }
+        place += length;
+    }
+    out.extend_from_slice(&bytes[copied..]);
+}
+
+fn looks_escaped(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'_', b'x', hex @ ..] if hex.len() >= 5 && hex[4] == b'_' && hex[..4].iter().all(u8::is_ascii_hexdigit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(given: &str) -> String {
+        let mut out = Vec::new();
+        text(given, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn what_xml_or_excel_would_read_otherwise_is_escaped_and_nothing_else() {
+        assert_eq!(escaped("a & b <c> \"d\" 'e'"), "a &amp; b &lt;c&gt; \"d\" 'e'");
+        assert_eq!(escaped("_x0041_ _x41_ _X0041_ __x0041_"), "_x005F_x0041_ _x41_ _X0041_ __x005F_x0041_");
+        assert_eq!(escaped("a\tb\nc\r\nd"), "a\tb\nc_x000D_\nd");
+        assert_eq!(escaped("\u{0}\u{b}\u{1f}\u{fffe}\u{ffff}"), "_x0000__x000B__x001F__xFFFE__xFFFF_");
+        assert_eq!(escaped("naïve ﬁ \u{feff} \u{fffd} 😀"), "naïve ﬁ \u{feff} \u{fffd} 😀");
+    }
+}
