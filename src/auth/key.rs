@@ -30,7 +30,10 @@ pub(super) fn open(data: &Path) -> Result<Vec<u8>, Error> {
         return Err(Error::Open(path));
     }
     let mut text = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut text).map_err(io)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(io)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(Error::Weak { path, why: "it has more than 4096 bytes, so it is no key" });
+    }
     let secret = text.trim_ascii().to_vec();
     match weakness(&secret) {
         Some(why) => Err(Error::Weak { path, why }),
@@ -64,9 +67,14 @@ fn make(data: &Path) -> io::Result<()> {
 
 fn weakness(secret: &[u8]) -> Option<&'static str> {
     let distinct = secret.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let is_hex = secret.iter().all(u8::is_ascii_hexdigit);
+    // What starts again before it is half through is a pattern.
+    let repeats = || (1..=secret.len() / 2).any(|period| secret[period..] == secret[..secret.len() - period]);
     match secret.len() {
         length if length < LEAST_BYTES => Some("it has fewer than 32 bytes"),
+        length if is_hex && length < 2 * LEAST_BYTES => Some("it is hex of fewer than 32 bytes"),
         _ if distinct < 8 => Some("it has fewer than 8 different bytes"),
+        _ if repeats() => Some("it repeats itself"),
         _ => None,
     }
 }

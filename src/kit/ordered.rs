@@ -11,15 +11,15 @@ use rayon::ThreadPool;
 const WAITING_PER_THREAD: usize = 3;
 
 /// Runs `work` on the pool for each input and hands the results to `place` on the calling thread,
-/// in order. The caller is not one of the pool's threads. Only a few results exist at a time,
-/// however many inputs there are.
+/// in order. The caller had better not be one of the pool's threads, which would then do less of the
+/// work. Only a few results exist at a time, however many inputs there are.
 ///
 /// # Errors
 /// The first error in the order of the inputs, of `work` or `place`; what has not started then
 /// never starts.
 ///
 /// # Panics
-/// A panic in `work` goes on in the caller, after the others have ended.
+/// A panic in `work` goes on in the caller, after the others have ended; so does one in `place`.
 pub fn ordered<I, T, R, E>(
     pool: &ThreadPool,
     inputs: I,
@@ -62,7 +62,7 @@ where
                 if let Some(result) = waiting.remove(&placed) {
                     break result;
                 }
-                match results.recv() {
+                match receive(pool, &results) {
                     Ok((place, result)) => waiting.insert(place, result),
                     // Not reached while `done` lives, which it does here.
                     Err(_) => break Err(Box::new("a worker is lost") as Box<dyn std::any::Any + Send>),
@@ -79,6 +79,25 @@ where
         outcome
     })
     .unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Waits for a message. A thread of the pool itself works meanwhile: asleep, it could be the very
+/// thread that the message is to come from.
+fn receive<M>(pool: &ThreadPool, messages: &mpsc::Receiver<M>) -> Result<M, mpsc::RecvError> {
+    if pool.current_thread_index().is_none() {
+        return messages.recv();
+    }
+    loop {
+        match messages.try_recv() {
+            Ok(message) => return Ok(message),
+            Err(mpsc::TryRecvError::Disconnected) => return Err(mpsc::RecvError),
+            Err(mpsc::TryRecvError::Empty) => {
+                if pool.yield_now() != Some(rayon::Yield::Executed) {
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -147,5 +166,56 @@ mod tests {
         let caught = catch_unwind(AssertUnwindSafe(|| ordered(&pool, 0..100, work, |_| Ok(()))));
         assert!(caught.is_err());
         assert_eq!(ordered(&pool, 0..100, Ok::<u32, ()>, |_| Ok(())), Ok(()));
+    }
+
+    #[test]
+    fn an_error_in_placing_ends_it_too_and_so_does_a_panic() {
+        let started = AtomicUsize::new(0);
+        let work = |n: u32| {
+            started.fetch_add(1, Ordering::SeqCst);
+            Ok(n)
+        };
+        let pool = pool(2);
+        assert_eq!(ordered(&pool, 0..10_000, work, |n| if n == 7 { Err("full") } else { Ok(()) }), Err("full"));
+        assert!(started.load(Ordering::SeqCst) <= 7 + 2 * WAITING_PER_THREAD);
+        let place = |n: u32| if n == 7 { panic!("out of order") } else { Ok::<_, &str>(()) };
+        let caught = catch_unwind(AssertUnwindSafe(|| ordered(&pool, 0..10_000, work, place)));
+        assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"out of order"));
+    }
+
+    #[test]
+    fn nobody_works_any_more_when_a_panic_reaches_the_caller() {
+        for threads in [1, 4] {
+            let running = AtomicUsize::new(0);
+            let work = |n: u32| {
+                running.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_millis(u64::from(n % 3)));
+                running.fetch_sub(1, Ordering::SeqCst);
+                if n == 6 { panic!("row 6") } else { Ok::<_, ()>(n) }
+            };
+            let mut placed = 0;
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                ordered(&pool(threads), 0..100, work, |_| {
+                    placed += 1;
+                    Ok(())
+                })
+            }));
+            assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"row 6"));
+            assert_eq!((running.into_inner(), placed), (0, 6), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn called_from_inside_the_pool_it_does_not_wait_for_itself() {
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            let mut placed = Vec::new();
+            let place = |n| {
+                placed.push(n);
+                Ok(())
+            };
+            assert_eq!(pool.install(|| ordered(&pool, 0..100, Ok::<u32, ()>, place)), Ok(()));
+            assert!(placed.into_iter().eq(0..100));
+        }
     }
 }

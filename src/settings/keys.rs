@@ -108,7 +108,8 @@ fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
     }
     let url = text(given)?;
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ', '"', '<', '>']));
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
+    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(unfit));
     if !is_host {
         return Err("must start with http:// or https:// and a host, without query".to_owned());
     }

@@ -11,18 +11,19 @@ const PREFIX: &str = "WAYBILL_";
 
 /// Sets what the text of `config.toml` says.
 pub(super) fn file(settings: &mut Settings, name: &str, text: &str, faults: &mut Vec<String>) {
-    match DeTable::parse(text) {
-        Ok(table) => {
-            let mut found = Vec::new();
-            section(settings, "", table.get_ref(), &mut |place, fault| found.push((line(text, place), fault)));
-            found.sort();
-            faults.extend(found.into_iter().map(|(line, fault)| format!("{name}:{line}: {fault}")));
-        }
-        Err(error) => {
-            let place = error.span().map_or(0, |span| span.start);
-            faults.push(format!("{name}:{}: {}", line(text, place), error.message()));
-        }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut found: Vec<(usize, String)> = errors
+        .iter()
+        .map(|error| (line(text, error.span().map_or(0, |span| span.start)), error.message().to_owned()))
+        .collect();
+    if found.is_empty() {
+        section(settings, "", table.get_ref(), &mut |place, fault| found.push((line(text, place), fault)));
+    } else {
+        // What could be made of such a text may not be what was meant. One mistake is told once.
+        found.dedup_by_key(|(line, _)| *line);
     }
+    found.sort();
+    faults.extend(found.into_iter().map(|(line, fault)| format!("{name}:{line}: {fault}")));
 }
 
 /// Sets what the variables `WAYBILL_<SECTION>__<KEY>` say. Other variables are not ours.
@@ -50,7 +51,7 @@ fn section(settings: &mut Settings, above: &str, table: &DeTable<'_>, tell: &mut
     for (name, value) in table {
         let path = if above.is_empty() { name.get_ref().to_string() } else { format!("{above}.{}", name.get_ref()) };
         match value.get_ref() {
-            DeValue::Table(inner) if above.is_empty() && !KEYS.iter().any(|key| key.name == path) => {
+            DeValue::Table(inner) if above.is_empty() && (is_section(&path) || !inner.is_empty()) => {
                 section(settings, &path, inner, tell);
             }
             _ => {
@@ -81,10 +82,17 @@ fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Res
 
 fn known(path: &str) -> Result<&'static Key, String> {
     KEYS.iter().find(|key| key.name == path).ok_or_else(|| {
+        if is_section(path) {
+            return format!("{path} is a section: write [{path}], and its keys below");
+        }
         let hint = closest(path, KEYS.iter().map(|key| key.name));
         let hint = hint.map(|name| format!(" Did you mean {name}?")).unwrap_or_default();
         format!("{path} is not a setting.{hint}")
     })
+}
+
+fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name.split_once('.').is_some_and(|(section, _)| section == name))
 }
 
 fn line(text: &str, place: usize) -> usize {

@@ -53,6 +53,65 @@ fn all_faults_are_told_at_once_with_their_lines() {
 fn a_file_that_is_no_toml_is_told_with_its_line() {
     let faults = load("timezone = \"UTC\"\n[server\n", &[]).unwrap_err();
     assert!(faults.0[0].starts_with("config.toml:2: "), "{faults:?}");
+    let faults = load("[server]\nlisten = 127.0.0.1:8080\n[log]\nlevel\n", &[]).unwrap_err();
+    assert_eq!(faults.0.len(), 2, "{faults:?}");
+    assert!(faults.0[1].starts_with("config.toml:4: "), "{faults:?}");
+    let faults = load("timezone = \"UTC\"\ntimezone = \"UTC\"\n", &[]).unwrap_err();
+    assert_eq!(faults.0, ["config.toml:2: duplicate key"]);
+}
+
+#[test]
+fn a_section_is_no_key_and_a_key_is_no_section() {
+    let fault = |text: &str| load(text, &[]).unwrap_err().0.join("\n");
+    let cure = "server is a section: write [server], and its keys below";
+    assert_eq!(fault("server = 5\n"), format!("config.toml:1: {cure}"));
+    assert_eq!(fault("[[server]]\nlisten = \"127.0.0.1:1\"\n"), format!("config.toml:1: {cure}"));
+    assert_eq!(fault("[timezone]\n"), "config.toml:1: timezone must be a text in quotes, not a table");
+    assert_eq!(fault("\n[colours]\n"), "config.toml:2: colours is not a setting.");
+    assert_eq!(fault("[server.tls]\nkey = 1\n"), "config.toml:1: server.tls is not a setting.");
+}
+
+#[test]
+fn every_value_has_its_bounds() {
+    for (key, bad) in [
+        ("server.listen", "\"localhost\""),
+        ("server.public_url", "\"example.org\""),
+        ("server.public_url", "\"https:///files\""),
+        ("server.public_url", "\"https://example.org/\\r\\nX: y\""),
+        ("server.max_connections", "0"),
+        ("server.header_seconds", "301"),
+        ("server.body_idle_seconds", "-1"),
+        ("server.write_stall_seconds", "1.5"),
+        ("server.grace_seconds", "\"25\""),
+        ("server.max_body_bytes", "1"),
+        ("server.max_bulk_bytes", "99999999999999999999"),
+        ("server.rate_per_second", "0"),
+        ("server.rate_burst", "0"),
+        ("data.dir", "\"\""),
+        ("data.cache_bytes", "1000"),
+        ("organization.id", "\"1\""),
+        ("organization.name", "true"),
+        ("export.direct_default_limit", "1000001"),
+        ("export.direct_max_rows", "1000001"),
+        ("export.direct_at_once", "0"),
+        ("export.threads", "-1"),
+        ("retention.days", "0"),
+        ("storage.link_hours", "169"),
+        ("log.format", "\"xml\""),
+    ] {
+        let faults = load(&format!("{key} = {bad}\n"), &[]).unwrap_err();
+        assert_eq!(faults.0.len(), 1, "{faults:?}");
+        assert!(faults.0[0].starts_with(&format!("config.toml:1: {key}")), "{key} = {bad}: {faults}");
+    }
+    let settings = load("server.public_url = \"https://example.org/waybill/\"\n", &[]).unwrap();
+    assert_eq!(settings.server.public_url.as_deref(), Some("https://example.org/waybill"));
+}
+
+#[test]
+fn variables_that_an_orchestrator_sets_are_left_alone() {
+    let variables =
+        [("WAYBILL_SERVICE_HOST", "10.0.0.1"), ("WAYBILL_PORT", "tcp://10.0.0.1:80"), ("WAYBILL_TOKEN", "x")];
+    assert_eq!(load("", &variables).unwrap(), Settings::default());
 }
 
 #[test]

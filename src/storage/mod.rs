@@ -155,6 +155,62 @@ mod tests {
     }
 
     #[test]
+    fn a_large_file_is_hashed_as_it_was_written_however_it_was_cut() {
+        let (_data, folder) = folder();
+        let bytes: Vec<u8> = (0..1_000_003_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+        let expected = {
+            use sha2::Digest;
+            sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        for cut in [1_000_003, 300_000, 262_144, 4097] {
+            let mut draft = folder.create().unwrap();
+            for part in bytes.chunks(cut) {
+                draft.write_all(part).unwrap();
+            }
+            let stored = draft.keep("20250615/large.bin").unwrap();
+            assert_eq!((stored.size, &stored.sha256), (1_000_003, &expected), "{cut}");
+            let mut kept = Vec::new();
+            folder.read("20250615/large.bin").unwrap().unwrap().file.read_to_end(&mut kept).unwrap();
+            assert!(kept == bytes, "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_for_this_user_alone_and_takes_the_place_of_the_one_before() {
+        use std::os::unix::fs::PermissionsExt;
+        let (data, folder) = folder();
+        for text in ["the first", "second"] {
+            let mut draft = folder.create().unwrap();
+            draft.write_all(text.as_bytes()).unwrap();
+            draft.keep("20250615/a.csv").unwrap();
+        }
+        let mode = |place: &str| fs::metadata(data.path().join(place)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(["files", "temp", "files/20250615"].map(mode), [0o700; 3]);
+        assert_eq!(mode("files/20250615/a.csv"), 0o600);
+        assert_eq!(folder.read("20250615/a.csv").unwrap().unwrap().size, 6);
+        assert!(folder.read("20250615/A.csv").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_kept_leaves_nothing_and_says_so() {
+        let (data, folder) = folder();
+        fs::write(data.path().join("files/20250615"), b"in the way").unwrap();
+        let mut draft = folder.create().unwrap();
+        draft.write_all(b"abc").unwrap();
+        let error = draft.keep("20250615/a.csv").unwrap_err();
+        assert_eq!((error.kind, error.part), (domain::Kind::Internal, "storage"));
+        assert_eq!(left_in(folder.scratch()), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such() {
+        let full = Error::at(Path::new("a"), io::ErrorKind::StorageFull.into());
+        let error = domain::Error::from(full);
+        assert!(error.message.starts_with("The disk is full"), "{error}");
+        assert_eq!(error.part, "storage");
+    }
+
+    #[test]
     fn no_key_leads_out_of_the_folder() {
         let (data, folder) = folder();
         fs::write(data.path().join("signing.key"), b"secret").unwrap();
