@@ -18,3 +18,10 @@ mod tasks;
 
 pub use routes::{OPENAPI, table};
 pub use serve::serve;
+
+use crate::domain::{Error, Result};
+
+/// Runs what may wait for the disk on a thread for it.
+async fn work<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(Error::internal("http", panic)))
+}
