@@ -1,0 +1,14 @@
+//! The wire, as a client sees it: a server for each test, real connections.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod catalog;
+mod exports;
+mod files;
+mod guard;
+mod leaving;
+mod openapi;
+mod round_trip;
+mod tasks;
