@@ -1,4 +1,5 @@
 //! The house holds together: who may know whom, and which crate lives where (ARCHITECTURE.md).
+#![allow(clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,7 +66,9 @@ fn each_foreign_crate_has_one_home() {
     let mut faults = Vec::new();
     for file in sources() {
         for (name, homes) in HOMES {
-            if uses_crate(&file.text, name) && !homes.contains(&file.module.as_str()) {
+            // A room may have a file of its own that is called like a crate.
+            let own = file.path.with_file_name(format!("{name}.rs")).exists();
+            if uses_crate(&file.text, name) && !own && !homes.contains(&file.module.as_str()) {
                 faults.push(format!("{} uses {name}, whose home is {homes:?}", file.path.display()));
             }
         }

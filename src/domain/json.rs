@@ -262,6 +262,7 @@ impl PartialEq for SortKey {
 impl Eq for SortKey {}
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 

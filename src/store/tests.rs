@@ -40,7 +40,7 @@ impl House {
     }
 
     fn refusal(&self) -> Error {
-        self.open().err().expect("this file must be refused")
+        self.open().expect_err("this file must be refused")
     }
 }
 
