@@ -92,7 +92,10 @@ impl App {
 }
 
 /// Makes the folder for this user alone (contract 11: mode 0700).
-fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     if dir.is_dir() {
         return std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));

@@ -7,12 +7,14 @@ pub mod kit;
 pub mod settings;
 
 pub mod auth;
+pub mod ingest;
 pub mod render;
 pub mod storage;
 pub mod store;
 
 pub mod app;
 
+pub mod demo;
 pub mod export;
 pub mod intake;
 

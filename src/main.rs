@@ -1,3 +1,7 @@
-//! The program.
+//! The program: see [`waybill::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    waybill::cli::run()
+}

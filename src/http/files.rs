@@ -27,7 +27,7 @@ const CHUNK: usize = 512 * 1024;
 const CHUNKS: usize = 2;
 
 /// The link to a file, good for as long as the settings say.
-pub(super) fn link(app: &App, key: &str, name: &str) -> String {
+pub fn link(app: &App, key: &str, name: &str) -> String {
     let expires = app.clock.now().seconds() + i64::from(app.settings.storage.link_hours) * 3600;
     let signature = app.keys.sign_link(&signed(key, name), expires);
     let name = encoded(name);

@@ -1,0 +1,163 @@
+//! `waybill demo`
+
+use std::io::{BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::app::App;
+use crate::auth::Claims;
+use crate::demo;
+use crate::domain::{Caller, Filter, Order};
+use crate::export::{self, Cancel, Finished};
+use crate::http::file_link;
+use crate::intake;
+use crate::kit::secret;
+use crate::store::Selection;
+
+use super::fail::Failure;
+use super::serve::bind;
+use super::{Place, start};
+
+const DAYS: i64 = 30;
+
+/// Tasks that look like a field operation's, one export of all of them, and the server.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How many tasks to make
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    tasks: u64,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+impl Demo {
+    pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
+        let mut settings = start::settings(place)?;
+        let folder = match &place.data {
+            Some(_) => None,
+            None => Some(Temporary(std::env::temp_dir().join(format!("waybill-demo-{}", secret::random_text(8))))),
+        };
+        if let Some(Temporary(path)) = &folder {
+            settings.data.dir.clone_from(path);
+        }
+        settings.server.listen = self.listen.unwrap_or(settings.server.listen);
+        let app = start::open(settings)?;
+        let caller = start::operator(app.settings.organization.id);
+        must_be_empty(&app, &caller)?;
+        start::runtime()?.block_on(async {
+            let listener = bind(app.settings.server.listen).await?;
+            // Links need the address before the server takes connections.
+            let _ = app.address.set(listener.local_addr()?);
+            let making = Arc::clone(&app);
+            let tasks = self.tasks;
+            let made = tokio::task::spawn_blocking(move || make(&making, &caller, tasks));
+            made.await.map_err(|error| Failure::new(error.to_string()))??;
+            crate::http::serve(Arc::clone(&app), listener, start::stopped()).await?;
+            Ok(())
+        })
+    }
+}
+
+/// A folder that goes with the demonstration.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed now, the system's own sweeping will.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn must_be_empty(app: &App, caller: &Caller) -> Result<(), Failure> {
+    let everything = Selection {
+        organization: caller.organization,
+        filter: Filter::default(),
+        order: Order::default(),
+        skip: 0,
+        take: Some(1),
+    };
+    match app.store.view()?.select(&everything)?.matched {
+        0 => Ok(()),
+        there => Err(Failure::usage(format!(
+            "{} holds {there} tasks already. Name an empty data folder, or leave --data out for a temporary one.",
+            app.settings.data.dir.display()
+        ))),
+    }
+}
+
+fn make(app: &App, caller: &Caller, count: u64) -> Result<(), Failure> {
+    let now = app.clock.now();
+    let (flows, hubs) = (demo::flows(now), demo::hubs(now));
+    app.store.edit(|edit| {
+        flows.iter().try_for_each(|flow| edit.put_flow(caller.organization, flow))?;
+        hubs.iter().try_for_each(|hub| edit.put_hub(caller.organization, hub))
+    })?;
+    let started = Instant::now();
+    let bar = start::bar(count, "{wide_bar} {pos}/{len} tasks {eta}");
+    let tasks = demo::tasks(count, now).inspect(|_| bar.inc(1));
+    let mut source = BufReader::with_capacity(1 << 20, Texts { texts: tasks, left: Vec::new(), read: 0 });
+    let report = intake::load(app, caller, &mut source, &mut |_| {})?;
+    bar.finish_and_clear();
+    println!(
+        "Made {} tasks of {} flows at {} hubs in {:.1} s.",
+        report.added,
+        flows.len(),
+        hubs.len(),
+        seconds(started)
+    );
+
+    let started = Instant::now();
+    let plan = export::plan(app, caller, br#"{"download":"xlsx","limit":1000000,"name":"Waybill demo"}"#)?;
+    let finished = export::keep(app, plan, &Cancel::new())?;
+    println!("Exported {} tasks to a workbook in {:.1} s.", finished.outcome.total, seconds(started));
+    tell(app, &finished)
+}
+
+fn tell(app: &App, finished: &Finished) -> Result<(), Failure> {
+    let url = app.public_url();
+    let claims = Claims::of_everything(app.settings.organization.id, "demo@example.com", app.clock.now(), DAYS);
+    let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
+    let file = app.settings.data.dir.join("files").join(&finished.key);
+    println!("\nFile:   {}", file.display());
+    println!("Link:   {}", file_link(app, &finished.key, &finished.name));
+    println!("Server: {url}");
+    println!("Token:  {token}");
+    println!("\nAsk for an export yourself (in another window):\n");
+    println!("curl -sS -X POST {url}/api/v3/tasks/export \\");
+    println!("  -H 'Authorization: Bearer {token}' \\");
+    println!("  -H 'Content-Type: application/json' \\");
+    println!("  -d '{{\"download\":\"xlsx\",\"status\":\"DONE\",\"limit\":100}}'");
+    println!("\nThe server runs until you press Ctrl-C.");
+    Ok(())
+}
+
+fn seconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64()
+}
+
+/// Texts as bytes, one a line.
+struct Texts<I> {
+    texts: I,
+    left: Vec<u8>,
+    read: usize,
+}
+
+impl<I: Iterator<Item = String>> Read for Texts<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read == self.left.len() {
+            let Some(text) = self.texts.next() else { return Ok(0) };
+            self.left = text.into_bytes();
+            self.left.push(b'\n');
+            self.read = 0;
+        }
+        let length = buffer.len().min(self.left.len() - self.read);
+        buffer[..length].copy_from_slice(&self.left[self.read..self.read + length]);
+        self.read += length;
+        Ok(length)
+    }
+}

@@ -1,0 +1,111 @@
+//! Who does the work, for whom, and where: in the scripts of the world.
+
+/// Names of those who do the work; their addresses are made of the Latin part.
+pub(super) const WORKERS: [(&str, &str); 24] = [
+    ("leandro.silva", "Leandro Silva"),
+    ("siti.rahma", "Siti Rahmawati"),
+    ("budi.santoso", "Budi Santoso"),
+    ("zoe.muller", "Zoë Müller"),
+    ("nguyen.van.an", "Nguyễn Văn An"),
+    ("somchai.j", "สมชาย ใจดี"),
+    ("wang.fang", "王芳"),
+    ("tanaka.yuki", "田中 雪"),
+    ("priya.sharma", "प्रिया शर्मा"),
+    ("omar.haddad", "عمر حداد"),
+    ("olga.ivanova", "Ольга Иванова"),
+    ("kofi.mensah", "Kofi Mensah"),
+    ("maria.garcia", "María García"),
+    ("jan.novak", "Jan Novák"),
+    ("ayse.yilmaz", "Ayşe Yılmaz"),
+    ("dewi.lestari", "Dewi Lestari"),
+    ("ahmad.fauzi", "Ahmad Fauzi"),
+    ("putri.ayu", "Putri Ayu"),
+    ("minh.tran", "Trần Minh"),
+    ("nok.suk", "นก สุขสันต์"),
+    ("li.wei", "李伟"),
+    ("sato.ken", "佐藤 健"),
+    ("fatima.zahra", "فاطمة الزهراء"),
+    ("peter.obi", "Peter Obi"),
+];
+
+/// Customers: shops, offices, people.
+pub(super) const CUSTOMERS: [&str; 24] = [
+    "Toko Maju Jaya",
+    "Warung Bu Sri",
+    "Café Zürich",
+    "L'Épicerie d'à côté",
+    "บริษัท ไทยรุ่งเรือง จำกัด",
+    "上海新鲜超市",
+    "株式会社さくら商店",
+    "शर्मा जनरल स्टोर",
+    "مؤسسة النور التجارية",
+    "Магазин «Берёзка»",
+    "Σούπερ Μάρκετ Αθηνά",
+    "한국마트",
+    "O'Brien & Sons",
+    "Green Leaf 🌿 Market",
+    "PT Sumber Alfaria",
+    "Łódź Hurt Sp. z o.o.",
+    "Señor Pérez",
+    "Smith \"The Baker\"",
+    "Apotek Sehat 24",
+    "Hôpital Saint-Louis",
+    "São Paulo Peças Ltda",
+    "Nhà hàng Phở Hà Nội",
+    "Kiosk <Nord>",
+    "7 Days Mart",
+];
+
+/// Street, and the place it is in.
+pub(super) const STREETS: [(&str, &str); 20] = [
+    ("Jl. Merdeka", "Jakarta Pusat 10110"),
+    ("Jl. Malioboro", "Yogyakarta 55271"),
+    ("Jl. Sudirman", "Bandung 40181"),
+    ("Bahnhofstraße", "8001 Zürich"),
+    ("Rue de l'Église", "69002 Lyon"),
+    ("ถนนสุขุมวิท", "กรุงเทพมหานคร 10110"),
+    ("南京东路", "上海市黄浦区 200001"),
+    ("銀座", "東京都中央区 104-0061"),
+    ("महात्मा गांधी मार्ग", "मुंबई 400001"),
+    ("شارع الملك فهد", "الرياض 12211"),
+    ("Невский проспект", "Санкт-Петербург 191025"),
+    ("Phố Hàng Bạc", "Hà Nội 100000"),
+    ("Rua Augusta", "São Paulo 01305-000"),
+    ("Calle Mayor", "28013 Madrid"),
+    ("Ulica Piotrkowska", "90-001 Łódź"),
+    ("İstiklal Caddesi", "34430 İstanbul"),
+    ("High Street", "Oxford OX1 4AS"),
+    ("Marina Road", "Lagos 101231"),
+    ("Jl. Gajah Mada", "Denpasar 80112"),
+    ("Jl. Ahmad Yani", "Surabaya 60234"),
+];
+
+/// What is written when there is something to say; some would be formulas if they were let.
+pub(super) const NOTES: [&str; 12] = [
+    "Leave at reception",
+    "Ring twice, the bell is weak",
+    "Customer asked for a call\\nbefore 10:00",
+    "-- gate closed on Sundays --",
+    "=see delivery note",
+    "@security: parcel for floor 3",
+    "Fragile ⚠️",
+    "Gate code \\\"4711\\\"",
+    "Bawa tangga",
+    "请放在门口",
+    "Позвонить заранее",
+    "+1 box of samples",
+];
+
+/// What is delivered, its price in cents.
+pub(super) const ITEMS: [(&str, i64); 10] = [
+    ("Mineral water 600 ml", 35),
+    ("Instant noodles, chicken", 28),
+    ("Rice 5 kg", 720),
+    ("Cooking oil 2 l", 390),
+    ("Paper A4, 500 sheets", 410),
+    ("LED lamp 9 W", 250),
+    ("Coffee beans 1 kg", 1_250),
+    ("Detergent 800 g", 210),
+    ("Cable 2×1.5 mm², 10 m", 890),
+    ("Filter cartridge", 1_999),
+];
