@@ -135,16 +135,16 @@ impl Export {
         let body = self.keys.body(self.download).to_string();
         let plan = export::plan(&app, &caller, body.as_bytes())?;
         if plan.extension() == "zip" && self.output.extension().is_some_and(|extension| extension == "json") {
-            eprintln!(
+            start::say(&format!(
                 "More than 10,000 tasks as JSON are a zip of several files; {} will be one.",
                 self.output.display()
-            );
+            ));
         }
         let mut draft = Draft::beside(&self.output)?;
         let outcome = export::stream(&app, plan, &mut draft, &Cancel::new())?;
         draft.keep(&self.output)?;
-        eprintln!("{} tasks in {}, {} matched", outcome.total, self.output.display(), outcome.matched);
-        outcome.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+        start::say(&format!("{} tasks in {}, {} matched", outcome.total, self.output.display(), outcome.matched));
+        outcome.warnings.iter().for_each(|warning| start::say(&format!("note: {warning}")));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `waybill load`
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Load {
             }
         }
         let Totals { added, replaced, failed } = totals;
-        eprintln!("{added} added, {replaced} replaced, {failed} bad");
+        start::say(&format!("{added} added, {replaced} replaced, {failed} bad"));
         if failed > 0 {
             return Err(Failure::new("not all lines could be loaded; the good ones are in"));
         }
@@ -82,7 +82,7 @@ impl Totals {
         self.replaced += count("replaced");
         self.failed += count("failed");
         for bad in report["errors"].as_array().into_iter().flatten().take(SHOWN) {
-            eprintln!("{}:{}: {}", file.display(), bad["line"], bad["message"].as_str().unwrap_or_default());
+            start::say(&format!("{}:{}: {}", file.display(), bad["line"], bad["message"].as_str().unwrap_or_default()));
         }
     }
 }
@@ -94,8 +94,14 @@ fn open(file: &Path) -> Result<(Box<dyn BufRead + Send>, ProgressBar), Failure> 
 }
 
 fn through(url: &str, token: &str, file: &Path) -> Result<Value, Failure> {
+    // A server that refuses does so without reading, which a client in the midst of sending does
+    // not hear; so that nothing is sent first.
+    send(url, token, std::io::empty())?;
     let (source, bar) = open(file)?;
-    let body = BufReader::new(Counted { source, bar });
+    send(url, token, Counted { source, bar })
+}
+
+fn send(url: &str, token: &str, body: impl Read + 'static) -> Result<Value, Failure> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_connect(Some(Duration::from_secs(10)))

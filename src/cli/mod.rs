@@ -79,7 +79,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
-            eprintln!("waybill: {message}");
+            start::say(&format!("waybill: {message}"));
             ExitCode::from(code)
         }
     }

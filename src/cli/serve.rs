@@ -24,11 +24,11 @@ impl Serve {
         let app = start::open(settings)?;
         start::runtime()?.block_on(async {
             let listener = bind(app.settings.server.listen).await?;
-            eprintln!(
+            start::say(&format!(
                 "Waybill listens on http://{} and keeps its data in {}",
                 listener.local_addr()?,
                 app.settings.data.dir.display()
-            );
+            ));
             crate::http::serve(Arc::clone(&app), listener, start::stopped()).await?;
             Ok(())
         })

@@ -1,6 +1,6 @@
 //! What most commands begin with: settings, the log, the rooms, a caller.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,7 +42,8 @@ fn log(settings: &Settings) {
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
     let filter = EnvFilter::new(format!("warn,waybill={}", settings.log.level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where nobody reads the log any more, the program goes on without it.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // Only a second log in one process is refused, and then the first one serves.
     let _ = match text {
         true => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
@@ -61,6 +62,11 @@ pub(super) fn operator(organization: Id) -> Caller {
         hubs: None,
         own: false,
     }
+}
+
+/// A line for people, on standard error; nothing depends on somebody reading it.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A bar on a terminal, nothing elsewhere.
