@@ -30,9 +30,8 @@ pub(super) async fn flows(State(shared): State<Shared>, headers: HeaderMap, uri:
 /// `GET /flow/{id}`
 pub(super) async fn flow(State(shared): State<Shared>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
     let caller = shared.caller(&headers, Permission::ViewFlow)?;
-    let flow = work(move || {
-        shared.app.store.view()?.flow(caller.organization, known(&id)?)?.ok_or_else(Error::not_found)
-    });
+    let flow =
+        work(move || shared.app.store.view()?.flow(caller.organization, known(&id)?)?.ok_or_else(Error::not_found));
     shown(StatusCode::OK, "Success.", "flow", &flow.await?)
 }
 
@@ -219,7 +218,10 @@ fn check_pages(pages: &[FlowPage], faults: &mut Faults) {
             if id.trim().is_empty() {
                 faults.add(&format!("{field}.id"), format!("The {field}.id field is required."));
             } else if field::reserved(id).is_some() {
-                faults.add(&format!("{field}.id"), format!("The {field}.id field must not be {id}, which every task has."));
+                faults.add(
+                    &format!("{field}.id"),
+                    format!("The {field}.id field must not be {id}, which every task has."),
+                );
             } else if id.contains(',') {
                 faults.add(&format!("{field}.id"), format!("The {field}.id field must not contain a comma."));
             } else if !seen.insert(id) {
@@ -247,5 +249,7 @@ fn hub_of(body: &[u8], id: Id, created_time: String, updated_time: String) -> Re
 
 fn degrees(params: &mut Params, key: &'static str, most: f64) -> Option<f64> {
     let number = params.value(key)?.as_f64();
-    number.filter(|number| number.abs() <= most).or_else(|| params.fault(key, &format!("must be a number between -{most} and {most}.")))
+    number
+        .filter(|number| number.abs() <= most)
+        .or_else(|| params.fault(key, &format!("must be a number between -{most} and {most}.")))
 }

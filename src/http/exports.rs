@@ -75,9 +75,10 @@ fn wants_file(headers: &HeaderMap, plan: &Plan) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let essence = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let file = essence(media_type(plan.extension()));
-    accepted.flat_map(|value| value.split(',')).map(essence).any(|accepted| {
-        accepted == "application/octet-stream" || (accepted == file && accepted != "application/json")
-    })
+    accepted
+        .flat_map(|value| value.split(','))
+        .map(essence)
+        .any(|accepted| accepted == "application/octet-stream" || (accepted == file && accepted != "application/json"))
 }
 
 fn done(shared: &Shared, caller: &Caller, finished: &Finished) -> Response {
@@ -131,10 +132,7 @@ fn streamed(shared: Shared, plan: Plan, turn: OwnedSemaphorePermit, leaving: Can
     let body = stream::unfold((chunks, leaving), |(mut chunks, leaving)| async move {
         chunks.recv().await.map(|chunk| (chunk, (chunks, leaving)))
     });
-    let headers = [
-        (header::CONTENT_TYPE, media.to_owned()),
-        (header::CONTENT_DISPOSITION, files::disposition(&name)),
-    ];
+    let headers = [(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, files::disposition(&name))];
     (headers, Body::from_stream(body)).into_response()
 }
 

@@ -66,8 +66,10 @@ pub(super) async fn get(
 
 /// `attachment` with the name as RFC 6266 wants it: plain, and again in UTF-8.
 pub(super) fn disposition(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/') || c == ' ' { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/') || c == ' ' { c } else { '_' })
+        .collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", encoded(name))
 }
 
@@ -120,7 +122,8 @@ enum Part {
 
 /// Several ranges at once, and what cannot be read, mean the whole file.
 fn part(range: &str, size: u64) -> Part {
-    let Some((first, last)) = range.strip_prefix("bytes=").filter(|set| !set.contains(',')).and_then(|set| set.split_once('-'))
+    let Some((first, last)) =
+        range.strip_prefix("bytes=").filter(|set| !set.contains(',')).and_then(|set| set.split_once('-'))
     else {
         return Part::All;
     };
@@ -162,7 +165,10 @@ fn contents(mut file: File, length: u64) -> Body {
             }
         }
     });
-    Body::from_stream(stream::unfold(chunks, |mut chunks| async move { chunks.recv().await.map(|chunk| (chunk, chunks)) }))
+    Body::from_stream(stream::unfold(
+        chunks,
+        |mut chunks| async move { chunks.recv().await.map(|chunk| (chunk, chunks)) },
+    ))
 }
 
 #[cfg(test)]

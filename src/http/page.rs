@@ -38,7 +38,9 @@ impl Page {
         let mut links = vec![json!({"url": before, "label": "Previous", "active": false})];
         // Of many pages those around this one.
         let (from, to) = (self.number.saturating_sub(3).max(1), last.min(self.number.saturating_add(3)));
-        links.extend((from..=to).map(|page| json!({"url": url(page), "label": page.to_string(), "active": page == self.number})));
+        links.extend(
+            (from..=to).map(|page| json!({"url": url(page), "label": page.to_string(), "active": page == self.number})),
+        );
         links.push(json!({"url": after, "label": "Next", "active": false}));
         json!({
             "current_page": self.number,
@@ -119,6 +121,9 @@ mod tests {
         assert_eq!((&frame["from"], &frame["to"], &frame["last_page"]), (&json!(11), &json!(20), &json!(3)));
         assert_eq!(frame["next_page_url"], "http://h/api/v3/tasks?page=3&status=DONE&limit=10");
         let empty = Page { number: 1, size: 10, total: 0 }.frame("http://h", &uri, 0);
-        assert_eq!((&empty["from"], &empty["last_page"], &empty["next_page_url"]), (&Value::Null, &json!(1), &Value::Null));
+        assert_eq!(
+            (&empty["from"], &empty["last_page"], &empty["next_page_url"]),
+            (&Value::Null, &json!(1), &Value::Null)
+        );
     }
 }

@@ -34,7 +34,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Outpu
     let router = routes::router(Shared::new(Arc::clone(&app)));
     let server = &app.settings.server;
     let connections = Arc::new(Semaphore::new(server.max_connections));
-    let (patience, head) = (Duration::from_secs(server.write_stall_seconds), Duration::from_secs(server.header_seconds));
+    let (patience, head) =
+        (Duration::from_secs(server.write_stall_seconds), Duration::from_secs(server.header_seconds));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES).max_headers(HEADERS);

@@ -184,7 +184,8 @@ fn page(shared: &Shared, caller: &Caller, uri: &Uri) -> Result<Response> {
 /// Tasks as stored, or the fields that were asked for, joined by commas.
 fn tasks(view: &View, organization: Id, ids: &[Id], fields: Option<&[String]>) -> Result<String> {
     let mut out = String::new();
-    let keys: Vec<String> = fields.unwrap_or_default().iter().map(|name| format!("{}:", Value::from(name.as_str()))).collect();
+    let keys: Vec<String> =
+        fields.unwrap_or_default().iter().map(|name| format!("{}:", Value::from(name.as_str()))).collect();
     view.read(organization, ids, fields.unwrap_or_default(), &mut |record| {
         if !out.is_empty() {
             out.push(',');

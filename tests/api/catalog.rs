@@ -8,7 +8,11 @@ use crate::support::{House, THEIRS, id};
 fn flows_and_hubs_are_made_read_changed_listed_and_deleted() {
     let house = House::new();
     for (kind, body, changed) in [
-        ("flow", r#"{"name":"B","pages":[{"id":"p","components":[{"id":"c","component":"input","more":{"kept":1}}]}]}"#, r#"{"name":"C"}"#),
+        (
+            "flow",
+            r#"{"name":"B","pages":[{"id":"p","components":[{"id":"c","component":"input","more":{"kept":1}}]}]}"#,
+            r#"{"name":"C"}"#,
+        ),
         ("hub", r#"{"name":"B","address":"Main St 1","lat":-6.2,"lng":106.8}"#, r#"{"name":"C","address":null}"#),
     ] {
         let made = house.post(&format!("/api/v3/{kind}"), body);
@@ -46,7 +50,11 @@ fn what_is_wrong_with_a_flow_or_a_hub_is_told_with_its_place() {
         ("/api/v3/flow", r#"{"name":"F","color":1}"#, "The color field is not known."),
         ("/api/v3/hub", r#"{"name":"H","lat":91}"#, "The lat field must be a number between -90 and 90."),
         ("/api/v3/hub", r#"{"name":"H","lng":"x"}"#, "The lng field must be a number between -180 and 180."),
-        ("/api/v3/hub", "{\"name\":\"a\\nb\"}", "The name field must be at most 200 characters without control characters."),
+        (
+            "/api/v3/hub",
+            "{\"name\":\"a\\nb\"}",
+            "The name field must be at most 200 characters without control characters.",
+        ),
     ] {
         let reply = house.post(path, body);
         assert_eq!((reply.status, reply.message().as_str()), (400, message), "{body}");

@@ -18,7 +18,10 @@ fn header(sheet: &calamine::Range<Data>) -> Vec<String> {
 }
 
 fn lines(file: &[u8]) -> Vec<Value> {
-    file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    file.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 fn numbers(house: &House, body: &str) -> Vec<u64> {
@@ -64,19 +67,37 @@ fn each_fault_has_the_contracts_sentence_and_all_are_told_at_once() {
         (r#"{"download":null}"#, "The download field is required."),
         (r#"{"download":7}"#, "The download field must be a string."),
         (r#"{"download":"pdf"}"#, "The selected download is invalid. Allowed: xlsx, json, csv, ndjson."),
-        (r#"{"download":"xlsx","status":"OPEN"}"#, "The selected status is invalid. Allowed: UNASSIGNED, ONGOING, DONE."),
+        (
+            r#"{"download":"xlsx","status":"OPEN"}"#,
+            "The selected status is invalid. Allowed: UNASSIGNED, ONGOING, DONE.",
+        ),
         (r#"{"download":"xlsx","limit":0}"#, "The limit field must be between 1 and 1000000."),
         (r#"{"download":"xlsx","limit":1000001}"#, "The limit field must be between 1 and 1000000."),
         (r#"{"download":"xlsx","limit":"many"}"#, "The limit field must be an integer."),
         (r#"{"download":"xlsx","background":"yes"}"#, "The background field must be a boolean."),
         (r#"{"download":"xlsx","statsu":"DONE"}"#, "The statsu field is not known. Did you mean status?"),
-        (r#"{"download":"xlsx","exportConfigId":"634e98498ce07d29474a7e29"}"#, "The selected exportConfigId is invalid."),
-        (r#"{"download":"xlsx","sortBy":"orderNumber"}"#, "The selected sortBy is invalid. There is no field orderNumber."),
-        (r#"{"download":"xlsx","fields":"_id,orderN"}"#, "The selected fields is invalid. There is no field orderN. Did you mean orderNo?"),
+        (
+            r#"{"download":"xlsx","exportConfigId":"634e98498ce07d29474a7e29"}"#,
+            "The selected exportConfigId is invalid.",
+        ),
+        (
+            r#"{"download":"xlsx","sortBy":"orderNumber"}"#,
+            "The selected sortBy is invalid. There is no field orderNumber.",
+        ),
+        (
+            r#"{"download":"xlsx","fields":"_id,orderN"}"#,
+            "The selected fields is invalid. There is no field orderN. Did you mean orderNo?",
+        ),
         (r#"{"download":"xlsx","fields":"_id, _id"}"#, "The fields field must not name _id twice."),
         (r#"{"download":"xlsx","sortOrder":"up"}"#, "The selected sortOrder is invalid. Allowed: asc, desc."),
-        (r#"{"download":"xlsx","timezone":"Mars"}"#, "The selected timezone is invalid. Use an IANA name such as Asia/Jakarta."),
-        (r#"{"download":"xlsx","timeFrom":"2025-02-30"}"#, "The timeFrom field must be a date or a date-time like 2025-06-15T08:00:00+00:00."),
+        (
+            r#"{"download":"xlsx","timezone":"Mars"}"#,
+            "The selected timezone is invalid. Use an IANA name such as Asia/Jakarta.",
+        ),
+        (
+            r#"{"download":"xlsx","timeFrom":"2025-02-30"}"#,
+            "The timeFrom field must be a date or a date-time like 2025-06-15T08:00:00+00:00.",
+        ),
         (r#"{"download":"xlsx","ids":["x"]}"#, "The ids field must be ids of 24 lower-case hex characters."),
     ] {
         let reply = house.post("/api/v3/tasks/export", body);
@@ -93,7 +114,9 @@ fn each_fault_has_the_contracts_sentence_and_all_are_told_at_once() {
 fn null_means_absent_and_older_clients_keys_are_borne() {
     let house = House::new();
     house.load(&tasks(2));
-    let answer = house.export(r#"{"download":"xlsx","orderBy":null,"limitTask":null,"status":null,"exportConfigId":null,"unheardOf":null}"#);
+    let answer = house.export(
+        r#"{"download":"xlsx","orderBy":null,"limitTask":null,"status":null,"exportConfigId":null,"unheardOf":null}"#,
+    );
     assert_eq!(answer["total_data_be"], 2);
 }
 
@@ -119,11 +142,15 @@ fn filters_select_and_unknown_ids_are_told() {
     let hub = house.post("/api/v3/hub", r#"{"name":"North"}"#).value()["hub"]["_id"].as_str().unwrap().to_owned();
     house.load(&format!(
         "{}\n{}\n{}\n",
-        task(1, &format!(r#""status":"DONE","hubId":"{hub}","doneBy":"Ana@example.org","assignee":["bo@example.org"]"#)),
+        task(
+            1,
+            &format!(r#""status":"DONE","hubId":"{hub}","doneBy":"Ana@example.org","assignee":["bo@example.org"]"#)
+        ),
         task(2, r#""status":"ONGOING","flow":"Delivery","refId":"DO-77""#),
         task(3, r#""status":"DONE","startTime":"2025-03-01 10:00:00+07:00","isDeleted":true"#),
     ));
-    let of = |filter: &str| numbers(&house, &format!(r#"{{"download":"ndjson","sortBy":"n","sortOrder":"asc",{filter}}}"#));
+    let of =
+        |filter: &str| numbers(&house, &format!(r#"{{"download":"ndjson","sortBy":"n","sortOrder":"asc",{filter}}}"#));
     assert_eq!(of(r#""status":"DONE""#), [1]);
     assert_eq!(of(r#""status":"DONE, ONGOING""#), [1, 2]);
     assert_eq!(of(&format!(r#""hubId":"{hub}""#)), [1]);
@@ -143,7 +170,10 @@ fn filters_select_and_unknown_ids_are_told() {
 fn nothing_found_is_still_a_valid_file() {
     let house = House::new();
     let answer = house.export(r#"{"download":"xlsx"}"#);
-    assert_eq!((&answer["total_data_be"], &answer["last_id"], &answer["data"]["status"]), (&json!(0), &Value::Null, &json!("Done")));
+    assert_eq!(
+        (&answer["total_data_be"], &answer["last_id"], &answer["data"]["status"]),
+        (&json!(0), &Value::Null, &json!("Done"))
+    );
     let sheet = sheet(&house.file(&answer));
     assert_eq!(sheet.height(), 1);
     assert_eq!(header(&sheet)[..3], ["_id", "flow", "flowId"]);
@@ -165,11 +195,14 @@ fn the_titles_of_a_flows_components_are_the_headers() {
     );
     assert_eq!(flow.status, 201, "{}", flow.text());
     let flow_id = flow.value()["flow"]["_id"].as_str().unwrap().to_owned();
-    let more = format!(r#""flowId":"{flow_id}","weight":2.5,"weight_unit":"kg","door_0_url":"https://x/1.jpg","size":"L","zz":1"#);
+    let more = format!(
+        r#""flowId":"{flow_id}","weight":2.5,"weight_unit":"kg","door_0_url":"https://x/1.jpg","size":"L","zz":1"#
+    );
     house.load(&task(1, &more));
     let sheet = sheet(&house.file(&house.export(r#"{"download":"xlsx"}"#)));
     let names = header(&sheet);
-    let expected = ["Weight (weight)", "Weight unit", "Front door 0 url", "Weight (size)", "Never filled in", "n", "zz"];
+    let expected =
+        ["Weight (weight)", "Weight unit", "Front door 0 url", "Weight (size)", "Never filled in", "n", "zz"];
     assert_eq!(names[15..], expected);
     let row: Vec<&Data> = sheet.rows().nth(1).unwrap().iter().collect();
     assert_eq!((row[1], row[15]), (&Data::String("Delivery".into()), &Data::Float(2.5)));
@@ -293,14 +326,20 @@ fn another_organisations_tasks_are_in_no_answer() {
         for filter in ["", r#","q":"MARKER""#, &format!(r#","ids":["{}"]"#, id(1)), r#","status":"DONE""#] {
             let answer = house.export(&format!(r#"{{"download":"{download}","limit":1000000{filter}}}"#));
             let expected = u64::from(filter.is_empty());
-            assert_eq!((answer["total_data_be"].as_u64(), answer["total_matched"].as_u64()), (Some(expected), Some(expected)));
+            assert_eq!(
+                (answer["total_data_be"].as_u64(), answer["total_matched"].as_u64()),
+                (Some(expected), Some(expected))
+            );
             let file = house.file(&answer);
             assert!(!file.windows(6).any(|window| window == b"MARKER"));
         }
     }
     let reply = house.post("/api/v3/tasks/export", r#"{"download":"xlsx","fields":"secretKey"}"#);
     assert_eq!(reply.status, 400);
-    assert_eq!(house.get(&format!("/api/v3/task/{}", id(1))).text(), house.get(&format!("/api/v3/task/{}", id(77))).text());
+    assert_eq!(
+        house.get(&format!("/api/v3/task/{}", id(1))).text(),
+        house.get(&format!("/api/v3/task/{}", id(77))).text()
+    );
 }
 
 #[test]
@@ -338,7 +377,11 @@ fn more_rows_than_a_direct_export_may_have_are_refused() {
     house.load(&tasks(11));
     let reply = house.post("/api/v3/tasks/export", r#"{"download":"xlsx","limit":20}"#);
     assert_eq!(reply.status, 400);
-    assert!(reply.message().starts_with("This export has 11 tasks; the most for a direct export is 10."), "{}", reply.text());
+    assert!(
+        reply.message().starts_with("This export has 11 tasks; the most for a direct export is 10."),
+        "{}",
+        reply.text()
+    );
     assert_eq!(house.export(r#"{"download":"xlsx","limit":10}"#)["total_data_be"], 10);
 }
 

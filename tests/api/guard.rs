@@ -74,7 +74,8 @@ fn every_route_also_answers_with_one_trailing_slash() {
 #[test]
 fn a_request_id_is_kept_if_it_is_one_and_made_otherwise() {
     let house = House::new();
-    let sent = |id: &str| house.send("GET", "/health", "", &[("x-request-id", id)], b"").header("x-request-id").to_owned();
+    let sent =
+        |id: &str| house.send("GET", "/health", "", &[("x-request-id", id)], b"").header("x-request-id").to_owned();
     assert_eq!(sent("trace-1_2.3"), "trace-1_2.3");
     for bad in ["with space", &"x".repeat(65)] {
         let made = sent(bad);

@@ -22,7 +22,8 @@ fn value() -> impl Strategy<Value = Value> {
         "\\PC{0,12}".prop_map(Value::from),
         "[=+@\\-\\t]\\PC{0,4}".prop_map(Value::from),
         any::<String>().prop_map(Value::from),
-        prop::sample::select(vec!["_x0041_", " ", "\r\n", "a\nb", "\u{0}", "\u{1f}", "]]>", "\u{fffe}", "007", "😀"]).prop_map(Value::from),
+        prop::sample::select(vec!["_x0041_", " ", "\r\n", "a\nb", "\u{0}", "\u{1f}", "]]>", "\u{fffe}", "007", "😀"])
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
@@ -100,7 +101,8 @@ fn arbitrary_tasks_come_back_out_of_every_format() {
             whole.extend(task.clone());
             Value::Object(whole)
         };
-        let text: String = tasks.iter().enumerate().map(|(number, task)| whole(number, task).to_string() + "\n").collect();
+        let text: String =
+            tasks.iter().enumerate().map(|(number, task)| whole(number, task).to_string() + "\n").collect();
         house.load(&text);
         let ids: Vec<String> = (0..tasks.len()).map(|number| id(number as u64).to_string()).collect();
         let file = |download: &str| {
@@ -109,8 +111,11 @@ fn arbitrary_tasks_come_back_out_of_every_format() {
         };
         let listed: Vec<Value> = serde_json::from_slice(&file("json")).unwrap();
         let lined = file("ndjson");
-        let lined: Vec<Value> =
-            lined.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+        let lined: Vec<Value> = lined
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
         assert_eq!(listed, lined);
         for (found, (number, task)) in listed.iter().zip(tasks.iter().enumerate()) {
             assert_eq!(found["_id"], whole(number, task)["_id"]);

@@ -23,7 +23,10 @@ fn a_task_is_made_read_changed_replaced_and_deleted() {
     assert_eq!(house.get(&path).value()["task"], task);
 
     let patched = house.json("PATCH", &path, &house.token(), r#"{"title":"U","y":[1]}"#).value()["task"].clone();
-    assert_eq!((&patched["title"], &patched["x"], &patched["y"], &patched["updatedBy"]), (&json!("U"), &json!(1.0), &json!([1]), &json!(ME)));
+    assert_eq!(
+        (&patched["title"], &patched["x"], &patched["y"], &patched["updatedBy"]),
+        (&json!("U"), &json!(1.0), &json!([1]), &json!(ME))
+    );
     let body = format!(r#"{{"flowId":"{flow}","hubId":"{hub}","title":"V"}}"#);
     let replaced = house.json("PUT", &path, &house.token(), &body).value()["task"].clone();
     assert_eq!((&replaced["title"], replaced.get("x"), &replaced["createdBy"]), (&json!("V"), None, &json!(ME)));
@@ -78,10 +81,14 @@ fn a_page_has_its_links_and_the_filters_of_an_export() {
     let house = House::new();
     house.load(&tasks(45));
     house.load(&task(99, r#""status":"DONE""#));
-    let page = house.get("/api/v3/tasks?limit=10&page=2&sortBy=n&sortOrder=asc&status=UNASSIGNED").value()["tasks"].clone();
+    let page =
+        house.get("/api/v3/tasks?limit=10&page=2&sortBy=n&sortOrder=asc&status=UNASSIGNED").value()["tasks"].clone();
     let numbers: Vec<u64> = page["data"].as_array().unwrap().iter().map(|task| task["n"].as_u64().unwrap()).collect();
     assert!(numbers.into_iter().eq(10..20));
-    assert_eq!((&page["from"], &page["to"], &page["total"], &page["last_page"]), (&json!(11), &json!(20), &json!(45), &json!(5)));
+    assert_eq!(
+        (&page["from"], &page["to"], &page["total"], &page["last_page"]),
+        (&json!(11), &json!(20), &json!(45), &json!(5))
+    );
     let next = page["next_page_url"].as_str().unwrap();
     let page = house.send("GET", next, &house.token(), &[], b"").value()["tasks"].clone();
     assert_eq!((&page["current_page"], &page["data"][0]["n"]), (&json!(3), &json!(20)));
@@ -123,8 +130,12 @@ fn a_load_keeps_the_good_lines_and_tells_the_bad_ones() {
     let reply = house.load_as(&house.token(), &text);
     let answer = reply.value();
     assert_eq!((reply.status, &answer["message"]), (200, &json!("Some lines could not be loaded.")));
-    assert_eq!((&answer["total"], &answer["added"], &answer["replaced"], &answer["failed"]), (&json!(8), &json!(2), &json!(1), &json!(5)));
-    let lines: Vec<u64> = answer["errors"].as_array().unwrap().iter().map(|bad| bad["line"].as_u64().unwrap()).collect();
+    assert_eq!(
+        (&answer["total"], &answer["added"], &answer["replaced"], &answer["failed"]),
+        (&json!(8), &json!(2), &json!(1), &json!(5))
+    );
+    let lines: Vec<u64> =
+        answer["errors"].as_array().unwrap().iter().map(|bad| bad["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [3, 4, 5, 7, 8]);
     let third = answer["errors"][2]["message"].as_str().unwrap();
     assert!(third.contains("status") && third.contains("startTime"), "{third}");
@@ -152,12 +163,16 @@ fn a_line_without_end_is_one_bad_line() {
 fn bulk_changes_tell_what_became_of_each_task() {
     let house = House::new();
     let hub = id(5);
-    let body = format!(r#"{{"tasks":[{{"_id":"{}","flow":"F","hubId":"{hub}","refId":"r1"}},{{"refId":"r2"}}]}}"#, id(1));
+    let body =
+        format!(r#"{{"tasks":[{{"_id":"{}","flow":"F","hubId":"{hub}","refId":"r1"}},{{"refId":"r2"}}]}}"#, id(1));
     let reply = house.post("/api/v3/tasks/bulk", &body);
     assert_eq!(reply.status, 201);
     let answer = reply.value();
     assert_eq!((&answer["success"], &answer["failed"]), (&json!(1), &json!(1)));
-    assert_eq!(answer["tasks"][0], json!({"status": true, "_id": id(1), "message": "Task has been created", "refId": "r1"}));
+    assert_eq!(
+        answer["tasks"][0],
+        json!({"status": true, "_id": id(1), "message": "Task has been created", "refId": "r1"})
+    );
     assert_eq!((&answer["tasks"][1]["status"], &answer["tasks"][1]["refId"]), (&json!(false), &json!("r2")));
     let body = format!(r#"{{"tasks":[{{"_id":"{}","x":1}},{{"_id":"{}","x":1}}]}}"#, id(1), id(2));
     let answer = house.json("PATCH", "/api/v3/tasks/bulk", &house.token(), &body).value();
@@ -175,14 +190,21 @@ fn bulk_changes_tell_what_became_of_each_task() {
         assert!(reply.message().starts_with(message), "{}", reply.text());
     }
     let many = format!(r#"{{"tasks":[{}]}}"#, vec!["{}"; 2_001].join(","));
-    assert_eq!(house.post("/api/v3/tasks/bulk", &many).message(), "The tasks field must not have more than 2000 tasks.");
+    assert_eq!(
+        house.post("/api/v3/tasks/bulk", &many).message(),
+        "The tasks field must not have more than 2000 tasks."
+    );
 }
 
 #[test]
 fn outside_of_a_callers_scope_tasks_are_not_there_and_cannot_be_written() {
     let house = House::new();
     let (north, south) = (id(1_000), id(1_001));
-    house.load(&format!("{}\n{}\n", task(1, &format!(r#""hubId":"{north}""#)), task(2, &format!(r#""hubId":"{south}""#))));
+    house.load(&format!(
+        "{}\n{}\n",
+        task(1, &format!(r#""hubId":"{north}""#)),
+        task(2, &format!(r#""hubId":"{south}""#))
+    ));
     let token = house.token_with(|claims| claims.hubs = Some(vec![north]));
     let at = |number| format!("/api/v3/task/{}", id(number));
     assert_eq!(house.json("GET", &at(1), &token, "").status, 200);

@@ -207,7 +207,10 @@ pub fn id(number: u64) -> Id {
 /// A task with this number in its id, `n` and title, and these keys more.
 pub fn task(number: u64, more: &str) -> String {
     let comma = if more.is_empty() { "" } else { "," };
-    format!(r#"{{"_id":"{}","n":{number},"title":"Task {number}","createdTime":"2025-06-01T00:00:00+00:00"{comma}{more}}}"#, id(number))
+    format!(
+        r#"{{"_id":"{}","n":{number},"title":"Task {number}","createdTime":"2025-06-01T00:00:00+00:00"{comma}{more}}}"#,
+        id(number)
+    )
 }
 
 /// So many tasks, one a line.
