@@ -4,6 +4,7 @@ mod load;
 
 pub use load::{Report, load};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::app::App;
@@ -101,10 +102,14 @@ impl<'a> Desk<'a> {
         let now = json::quote(&self.now.text());
         let fixed = [("_id", id.as_str()), ("updatedTime", now.as_str()), ("updatedBy", by.as_str())];
         let made = ["createdTime", "createdBy"];
+        let moved = self.moved(&new);
         let mut pairs: Vec<(&str, &str)> = Vec::new();
         for (key, value) in &old {
-            if change == Change::Merge || made.contains(&&**key) {
-                pairs.push((key, value));
+            match moved.iter().find(|(other, _)| other == key) {
+                _ if change == Change::Replace && !made.contains(&&**key) => {}
+                None => pairs.push((key, value)),
+                Some((_, None)) => {}
+                Some((_, Some(value))) => pairs.push((key, value)),
             }
         }
         for (key, value) in new.iter().map(|(key, value)| (&**key, *value)).chain(fixed) {
@@ -113,7 +118,34 @@ impl<'a> Desk<'a> {
                 None => pairs.push((key, value)),
             }
         }
-        self.admit(&with("{}", &pairs))
+        let task = self.admit(&with("{}", &pairs))?;
+        self.check_deletion(&task)?;
+        Ok(task)
+    }
+
+    /// A task that moves by name or id alone takes the other along: what it becomes, or nothing
+    /// where the organisation knows no such flow or hub.
+    fn moved(&self, new: &[(Cow<'_, str>, &str)]) -> Vec<(&'static str, Option<String>)> {
+        let given =
+            |name: &str| new.iter().find(|(key, _)| key == name).map(|(_, raw)| json::text(raw).unwrap_or_default());
+        let mut moved = Vec::new();
+        match (given("flow"), given("flowId")) {
+            (None, Some(id)) => moved.push(("flow", self.flows.get(&*id).map(|name| json::quote(name)))),
+            (Some(name), None) => {
+                let id = self.flow_ids.get(&name.to_lowercase());
+                moved.push(("flowId", id.map(|id| json::quote(&id.to_string()))));
+            }
+            _ => {}
+        }
+        if let (None, Some(id)) = (given("hub"), given("hubId")) {
+            moved.push(("hub", self.hubs.get(&*id).map(|name| json::quote(name))));
+        }
+        moved
+    }
+
+    /// To store a task as deleted is to delete it, by whichever way it comes.
+    fn check_deletion(&self, task: &Task) -> Result<()> {
+        if task.header().deleted { self.caller.demand(Permission::DeleteTask) } else { Ok(()) }
     }
 
     fn name(&self, task: Task) -> Result<Task> {

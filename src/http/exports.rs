@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -17,7 +17,7 @@ use crate::domain::{Caller, Error, Kind, Permission, Result};
 use crate::export::{self, Cancel, Finished, Plan};
 use crate::render::media_type;
 
-use super::guard::Shared;
+use super::guard::{Shared, request_id};
 use super::reply::{self, Answer};
 use super::{body, files, work};
 
@@ -37,13 +37,17 @@ pub(super) async fn export(State(shared): State<Shared>, headers: HeaderMap, bod
     let turn = turn(&shared).await?;
     let leaving = CancelOnDrop(Cancel::new());
     let (planner, cancel) = (shared.clone(), leaving.0.clone());
-    let plan = {
-        let caller = caller.clone();
-        work(move || export::plan(&planner.app, &caller, &body)).await?
-    };
+    let asker = caller.clone();
+    // The turn goes with the work: one that nobody waits for any more still takes its place.
+    let (plan, turn) = work(move || {
+        cancel.check()?;
+        Ok((export::plan(&planner.app, &asker, &body)?, turn))
+    })
+    .await?;
     if wants_file(&headers, &plan) {
-        return Ok(streamed(shared, plan, turn, leaving));
+        return Ok(streamed(shared, plan, turn, leaving).await?);
     }
+    let cancel = leaving.0.clone();
     let app = Arc::clone(&shared.app);
     let finished = work(move || {
         let _turn = turn;
@@ -103,11 +107,11 @@ fn done(shared: &Shared, caller: &Caller, finished: &Finished) -> Response {
     reply::success(StatusCode::OK, "Success", more)
 }
 
-/// The file as it is made. What fails after the first byte breaks the connection off, so that no
-/// client takes a part for the whole.
-fn streamed(shared: Shared, plan: Plan, turn: OwnedSemaphorePermit, leaving: CancelOnDrop) -> Response {
+/// The file as it is made. What fails before the first byte is answered as any failure; what fails
+/// after it breaks the connection off, so that no client takes a part for the whole.
+async fn streamed(shared: Shared, plan: Plan, turn: OwnedSemaphorePermit, leaving: CancelOnDrop) -> Result<Response> {
     let (name, media) = (plan.file_name(), media_type(plan.extension()));
-    let (send, chunks) = mpsc::channel::<io::Result<Bytes>>(CHUNKS);
+    let (send, chunks) = mpsc::channel::<Result<Bytes>>(CHUNKS);
     let cancel = leaving.0.clone();
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
@@ -115,25 +119,34 @@ fn streamed(shared: Shared, plan: Plan, turn: OwnedSemaphorePermit, leaving: Can
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             export::stream(&shared.app, plan, &mut out, &cancel)
         }));
-        let failed = match outcome {
-            Ok(Ok(_)) => io::Write::flush(&mut out).err(),
-            Ok(Err(error)) if error.kind == Kind::Canceled => Some(io::Error::other("nobody takes the file")),
-            Ok(Err(error)) => {
-                tracing::error!(part = error.part, cause = %error, "a streamed export failed");
-                Some(io::Error::other("the export failed"))
-            }
-            Err(_) => Some(io::Error::other("the export failed")),
-        };
-        if let Some(error) = failed {
+        let finished = outcome.unwrap_or_else(|_| Err(Error::internal("export", "a streamed export panicked")));
+        let flushed = finished.and_then(|_| {
+            io::Write::flush(&mut out)
+                .map_err(|error| Error::new(Kind::Canceled, "The client left.").with_source(error))
+        });
+        if let Err(error) = flushed {
             // Nobody is there to be told when the client has left.
             let _ = out.send.blocking_send(Err(error));
         }
     });
-    let body = stream::unfold((chunks, leaving), |(mut chunks, leaving)| async move {
-        chunks.recv().await.map(|chunk| (chunk, (chunks, leaving)))
+    let mut chunks = chunks;
+    // No task in lines is a file without a byte.
+    let first = chunks.recv().await.transpose()?.unwrap_or_default();
+    let rest = stream::unfold((chunks, leaving, request_id()), |(mut chunks, leaving, reference)| async move {
+        let chunk = chunks.recv().await?.map_err(|error| broken_off(&error, &reference));
+        Some((chunk, (chunks, leaving, reference)))
     });
+    let body = stream::once(async { Ok(first) }).chain(rest);
     let headers = [(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, files::disposition(&name))];
-    (headers, Body::from_stream(body)).into_response()
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// The client sees that the file is not whole; why stands in the log, under the request's reference.
+fn broken_off(error: &Error, reference: &str) -> io::Error {
+    if error.kind != Kind::Canceled {
+        tracing::error!(reference, part = error.part, cause = reply::chain(error), "a streamed export failed");
+    }
+    io::Error::other("the export failed")
 }
 
 /// Says stop when the answer is dropped, which is what happens when the client leaves.
@@ -147,7 +160,7 @@ impl Drop for CancelOnDrop {
 
 /// Gathers what is written and hands it to the connection.
 struct Chunks {
-    send: mpsc::Sender<io::Result<Bytes>>,
+    send: mpsc::Sender<Result<Bytes>>,
     buffer: Vec<u8>,
 }
 

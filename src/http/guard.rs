@@ -93,6 +93,9 @@ pub(super) async fn around(State(shared): State<Shared>, request: Request, next:
             reply::internal("http", &id)
         }
     };
+    if is_bare_failure(&response) {
+        response = reply::in_words(response);
+    }
     let status = response.status().as_u16();
     let millis = started.elapsed().as_millis() as u64;
     tracing::info!(request = id, method = %method, path, status, millis, "answered");
@@ -108,6 +111,13 @@ pub(super) async fn around(State(shared): State<Shared>, request: Request, next:
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// A refusal of the router's own, such as of a path that is no UTF-8, is plain text.
+fn is_bare_failure(response: &Response) -> bool {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    (status.is_client_error() || status.is_server_error()) && kind.is_none_or(|kind| kind != "application/json")
 }
 
 /// The client's own id, if it is one (contract 1), else a fresh one.

@@ -46,6 +46,18 @@ pub(super) fn failure(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"status": false, "message": message}))).into_response()
 }
 
+/// The same failure in the envelope of contract 1, with what its headers say beside the body.
+pub(super) fn in_words(bare: Response) -> Response {
+    let status = bare.status();
+    let mut response = failure(status, status.canonical_reason().unwrap_or("The request was refused."));
+    for (name, value) in bare.headers() {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(error) = self;
@@ -114,7 +126,8 @@ fn status(kind: Kind) -> StatusCode {
     }
 }
 
-fn chain(error: &Error) -> String {
+/// An error and what caused it, for the log.
+pub(super) fn chain(error: &Error) -> String {
     let mut text = error.message.clone();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -105,8 +105,9 @@ async fn change_bulk(State(shared): State<Shared>, headers: HeaderMap, body: Bod
     let text = text(&shared, &headers, body, true).await?;
     let outcome = work(move || {
         let (texts, ids) = named(&text)?;
-        let changes: Vec<(Id, &str)> = ids.iter().copied().zip(texts.iter().copied()).collect();
-        let results = intake::change_all(&shared.app, &caller, &changes, how)?;
+        let known = ids.iter().zip(&texts).filter_map(|(id, text)| Some(((*id)?, *text)));
+        let changes: Vec<(Id, &str)> = known.collect();
+        let results = in_place(&ids, intake::change_all(&shared.app, &caller, &changes, how)?);
         Ok(outcome(&texts, results, "Task has been updated"))
     });
     Ok(reply::success(StatusCode::OK, "Success.", outcome.await?))
@@ -118,7 +119,8 @@ pub(super) async fn remove_bulk(State(shared): State<Shared>, headers: HeaderMap
     let text = text(&shared, &headers, body, true).await?;
     let outcome = work(move || {
         let (texts, ids) = named(&text)?;
-        let results = intake::delete_all(&shared.app, &caller, &ids)?;
+        let known: Vec<Id> = ids.iter().copied().flatten().collect();
+        let results = in_place(&ids, intake::delete_all(&shared.app, &caller, &known)?);
         Ok(outcome(&texts, results, "Task has been deleted"))
     });
     Ok(reply::success(StatusCode::OK, "Success.", outcome.await?))
@@ -239,8 +241,8 @@ fn listed(text: &str) -> Result<Vec<&RawValue>> {
     }
 }
 
-/// The raw tasks and the ids they name.
-fn named(text: &str) -> Result<(Vec<&str>, Vec<Id>)> {
+/// The raw tasks and the ids they name; none where what they name is no id.
+fn named(text: &str) -> Result<(Vec<&str>, Vec<Option<Id>>)> {
     #[derive(serde::Deserialize)]
     struct Named {
         #[serde(rename = "_id")]
@@ -253,10 +255,15 @@ fn named(text: &str) -> Result<(Vec<&str>, Vec<Id>)> {
         let Some(id) = named else {
             return Err(Error::invalid(format!("The tasks.{place}._id field is required.")));
         };
-        // An id that is none gets the answer of one that is not there.
-        ids.push(id.parse().unwrap_or(Id::MIN));
+        ids.push(id.parse().ok());
     }
     Ok((texts, ids))
+}
+
+/// Every task's result in its place: what is no id is answered as an unknown one.
+fn in_place(ids: &[Option<Id>], results: Vec<Result<Task>>) -> Vec<Result<Task>> {
+    let mut results = results.into_iter();
+    ids.iter().map(|id| id.and_then(|_| results.next()).unwrap_or_else(|| Err(Error::not_found()))).collect()
 }
 
 /// `{success, failed, tasks}` of contract 6, each entry where its task was.

@@ -86,7 +86,7 @@ fn admit(app: &App, desk: &Desk<'_>, batch: Vec<Line>) -> Vec<(u64, Result<Task>
     let admit = |(number, line): Line| {
         let task = line.map_err(Error::invalid).and_then(|line| {
             let text = std::str::from_utf8(&line).map_err(|_| Error::invalid("The line is not UTF-8."))?;
-            desk.admit(text)
+            desk.admit(text).and_then(|task| desk.check_deletion(&task).map(|()| task))
         });
         (number, task)
     };
@@ -94,7 +94,8 @@ fn admit(app: &App, desk: &Desk<'_>, batch: Vec<Line>) -> Vec<(u64, Result<Task>
 }
 
 fn keep(app: &App, caller: &Caller, batch: Vec<(u64, Result<Task>)>, report: &mut Report) -> Result<()> {
-    let is_scoped = caller.own || caller.hubs.is_some();
+    // Another's task must not be overwritten by who may not see it, nor any by who may only add.
+    let is_bound = caller.own || caller.hubs.is_some() || !caller.may(Permission::EditTask);
     report.total += batch.len() as u64;
     let mut good = Vec::with_capacity(batch.len());
     for (number, task) in batch {
@@ -107,10 +108,9 @@ fn keep(app: &App, caller: &Caller, batch: Vec<(u64, Result<Task>)>, report: &mu
         let mut refused = Vec::new();
         let mut tasks = Vec::with_capacity(good.len());
         for (number, task) in good {
-            // Another's task must not be overwritten by who may not see it.
-            if is_scoped
+            if is_bound
                 && let Some(stored) = edit.task(caller.organization, task.id())?
-                && let Err(error) = visible(caller, Some(stored))
+                && let Err(error) = visible(caller, Some(stored)).and_then(|_| caller.demand(Permission::EditTask))
             {
                 refused.push((number, error));
                 continue;

@@ -8,6 +8,7 @@ mod catalog;
 mod exports;
 mod files;
 mod guard;
+mod hardened;
 mod leaving;
 mod openapi;
 mod round_trip;
