@@ -1,0 +1,124 @@
+//! What the benchmarks share: a store full of tasks, a stopwatch, a table of results.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::io::{BufReader, Cursor};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use waybill::app::App;
+use waybill::demo;
+use waybill::domain::{Caller, Id, Moment};
+use waybill::intake;
+use waybill::kit::clock::Clock;
+use waybill::settings::Settings;
+
+pub const NOW: Moment = Moment(1_750_000_000_000);
+pub const ORGANIZATION: Id = Id([1; 12]);
+/// Runs of which the median counts.
+const RUNS: usize = 5;
+/// Six texts, three times, three numbers.
+pub const COLUMNS: [&str; 12] = [
+    "_id",
+    "title",
+    "flow",
+    "status",
+    "refId",
+    "address",
+    "createdTime",
+    "startTime",
+    "doneTime",
+    "duration",
+    "travelDistance",
+    "weight",
+];
+
+/// The numbers of tasks that are measured: `WAYBILL_BENCH_ROWS`, comma-separated.
+pub fn sizes() -> Vec<u64> {
+    let rows = std::env::var("WAYBILL_BENCH_ROWS").unwrap_or_else(|_| "100000".to_owned());
+    rows.split(',').map(|rows| rows.trim().parse().unwrap()).collect()
+}
+
+pub fn caller() -> Caller {
+    Caller {
+        user: "bench".to_owned(),
+        email: "bench@example.com".to_owned(),
+        name: "Bench".to_owned(),
+        organization: ORGANIZATION,
+        permissions: vec!["*".to_owned()],
+        hubs: None,
+        own: false,
+    }
+}
+
+/// A house with so many tasks.
+pub fn filled(rows: u64) -> (TempDir, Arc<App>) {
+    let data = tempfile::tempdir().unwrap();
+    let mut settings = Settings::default();
+    settings.data.dir = data.path().join("data");
+    let app = App::open(settings, Clock::fixed(NOW)).unwrap();
+    app.store.edit(|edit| demo::flows(NOW).iter().try_for_each(|flow| edit.put_flow(ORGANIZATION, flow))).unwrap();
+    let started = Instant::now();
+    let mut tasks = demo::tasks(rows, NOW);
+    let mut bytes = 0;
+    loop {
+        let lines: String = tasks.by_ref().take(50_000).map(|task| task + "\n").collect();
+        if lines.is_empty() {
+            break;
+        }
+        bytes += lines.len();
+        let mut source = BufReader::new(Cursor::new(lines));
+        intake::load(&app, &caller(), &mut source, &mut |_| {}).unwrap();
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{rows} tasks of {} bytes made and loaded in {seconds:.1} s", bytes as u64 / rows.max(1));
+    (data, app)
+}
+
+/// The median time of some runs.
+pub fn median(mut work: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let started = Instant::now();
+            work();
+            started.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[RUNS / 2]
+}
+
+/// One run of what takes long.
+pub fn once(mut work: impl FnMut()) -> Duration {
+    let started = Instant::now();
+    work();
+    started.elapsed()
+}
+
+pub fn line(what: &str, ours: Duration, theirs: Duration, must: f64) {
+    let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
+    let (ours, theirs) = (ours.as_secs_f64(), theirs.as_secs_f64());
+    println!("{what}: {ours:.3} s, baseline {theirs:.3} s, {ratio:.1} times faster (at least {must} wanted)");
+}
+
+/// The most memory this process has had, in MB.
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// Counts what is written, and forgets it.
+#[derive(Default)]
+pub struct Sink(pub u64);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
