@@ -22,7 +22,7 @@ impl Default for Order {
 
 impl Order {
     /// The sort key of a task: an instant for the times of the header, else the value itself.
-    pub fn key(&self, task: &impl TaskRead) -> SortKey {
+    pub fn key(&self, task: &(impl TaskRead + ?Sized)) -> SortKey {
         match TimeField::named(&self.by) {
             Some(field) => match task.header().time(field) {
                 Some(moment) => SortKey::Integer(i128::from(moment.0)),

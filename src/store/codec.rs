@@ -61,6 +61,46 @@ pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
     out.extend(task.json().as_bytes());
 }
 
+/// What selection looks at, without the directory and the JSON.
+pub(super) fn front(record: &[u8]) -> &[u8] {
+    record.get(..COUNT).unwrap_or(record)
+}
+
+/// The header of a record, or of its front alone; nothing if the bytes are none.
+pub(super) fn header(id: Id, bytes: &[u8]) -> Option<Header> {
+    let front = bytes.first_chunk::<COUNT>()?;
+    if front[0] != FORM {
+        return None;
+    }
+    let status = *Status::ALL.get(usize::from(front[1]))?;
+    let (flags, present) = (front[2], front[3]);
+    let id_at = |at: usize, flag: u8| {
+        let bytes = front.get(at..at + 12)?.try_into().ok()?;
+        (flags & flag != 0).then_some(Id(bytes))
+    };
+    let mut times = [None; 5];
+    for (place, (time, bytes)) in times.iter_mut().zip(front[TIMES..COUNT].chunks_exact(8)).enumerate() {
+        if present & (1 << place) != 0 {
+            *time = Some(Moment(i64::from_le_bytes(bytes.try_into().ok()?)));
+        }
+    }
+    Some(Header { id, status, deleted: flags & DELETED != 0, flow: id_at(4, HAS_FLOW), hub: id_at(16, HAS_HUB), times })
+}
+
+/// A task of which nothing but the header is at hand.
+#[derive(Debug)]
+pub(super) struct HeaderOnly(pub(super) Header);
+
+impl TaskRead for HeaderOnly {
+    fn header(&self) -> &Header {
+        &self.0
+    }
+
+    fn raw(&self, _key: &str) -> Option<&str> {
+        None
+    }
+}
+
 /// A record as it lies in the store; only its header is decoded.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
@@ -75,30 +115,9 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     /// The record of these bytes; nothing if they are none.
     pub(super) fn read(id: Id, bytes: &'a [u8]) -> Option<Self> {
+        let header = header(id, bytes)?;
         let (front, rest) = bytes.split_first_chunk::<FRONT>()?;
-        if front[0] != FORM {
-            return None;
-        }
-        let status = *Status::ALL.get(usize::from(front[1]))?;
-        let (flags, present) = (front[2], front[3]);
-        let id_at = |at: usize, flag: u8| {
-            let bytes = front.get(at..at + 12)?.try_into().ok()?;
-            (flags & flag != 0).then_some(Id(bytes))
-        };
-        let mut times = [None; 5];
-        for (place, (time, bytes)) in times.iter_mut().zip(front[TIMES..COUNT].chunks_exact(8)).enumerate() {
-            if present & (1 << place) != 0 {
-                *time = Some(Moment(i64::from_le_bytes(bytes.try_into().ok()?)));
-            }
-        }
-        let header = Header {
-            id,
-            status,
-            deleted: flags & DELETED != 0,
-            flow: id_at(4, HAS_FLOW),
-            hub: id_at(16, HAS_HUB),
-            times,
-        };
+        let flags = front[2];
         let wide = flags & WIDE != 0;
         let fields = u32::from_le_bytes(front[COUNT..].try_into().ok()?) as usize;
         let column = fields.checked_mul(if wide { 4 } else { 2 })?;

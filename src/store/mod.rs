@@ -47,6 +47,7 @@ pub struct Store {
 pub struct View {
     transaction: ReadTransaction,
     tasks: ReadOnlyTable<&'static TaskKey, &'static [u8]>,
+    headers: ReadOnlyTable<&'static TaskKey, &'static [u8]>,
     catalogs: Arc<Catalogs>,
 }
 
@@ -76,7 +77,8 @@ impl Store {
         let view = || -> Result<View, Error> {
             let transaction = self.database.begin_read()?;
             let tasks = transaction.open_table(schema::TASKS)?;
-            Ok(View { transaction, tasks, catalogs: Arc::clone(&self.catalogs) })
+            let headers = transaction.open_table(schema::HEADERS)?;
+            Ok(View { transaction, tasks, headers, catalogs: Arc::clone(&self.catalogs) })
         };
         Ok(view()?)
     }

@@ -81,6 +81,7 @@ fn create(path: &Path, folder: &Path, cache_bytes: usize) -> Result<Database, Er
         meta.insert(schema::MAGIC_KEY, schema::MAGIC)?;
         meta.insert(schema::SCHEMA_KEY, schema::SCHEMA.to_be_bytes().as_slice())?;
         transaction.open_table(schema::TASKS)?;
+        transaction.open_table(schema::HEADERS)?;
         transaction.open_table(schema::FIELDS)?;
         transaction.open_table(schema::FLOWS)?;
         transaction.open_table(schema::FLOW_NAMES)?;
@@ -135,6 +136,7 @@ fn refuse_what_is_not_ours(path: &Path, database: &Database) -> Result<(), Error
     }
     let lost = |error: TableError| damaged(error.to_string());
     transaction.open_table(schema::TASKS).map_err(lost)?;
+    transaction.open_table(schema::HEADERS).map_err(lost)?;
     transaction.open_table(schema::FIELDS).map_err(lost)?;
     transaction.open_table(schema::FLOWS).map_err(lost)?;
     transaction.open_table(schema::FLOW_NAMES).map_err(lost)?;

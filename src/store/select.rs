@@ -7,9 +7,10 @@ use rayon::Scope;
 use rayon::slice::ParallelSliceMut;
 
 use super::View;
-use super::codec::{Lookup, Named, Record};
+use super::codec::{HeaderOnly, Lookup, Named, Record, header};
 use super::error::Error;
 use super::schema::{TaskKey, id_of, key};
+use super::tasks::Tasks;
 use crate::domain::{self, Filter, Id, Order, TaskRead, TimeField};
 
 /// Rows that one job scans before it hands the rest on as two.
@@ -52,11 +53,13 @@ impl View {
         let selected = match TimeField::named(&order.by) {
             // No moment is as low as the one that stands for none.
             Some(field) => {
-                self.select_by(selection, &lookup, |task| task.header().time(field).map_or(i64::MIN, |at| at.0))
+                self.select_by(selection, &lookup, true, |task| task.header().time(field).map_or(i64::MIN, |at| at.0))
             }
             // The id breaks the ties, and here there is nothing but ties.
-            None if order.by == "_id" || !catalog.contains(&order.by) => self.select_by(selection, &lookup, |_| ()),
-            None => self.select_by(selection, &lookup, |task| order.key(task)),
+            None if order.by == "_id" || !catalog.contains(&order.by) => {
+                self.select_by(selection, &lookup, true, |_| ())
+            }
+            None => self.select_by(selection, &lookup, false, |task| order.key(task)),
         };
         Ok(selected?)
     }
@@ -65,10 +68,13 @@ impl View {
         &self,
         selection: &Selection,
         lookup: &Lookup<'_>,
-        sort_key: impl Fn(&Named<'_>) -> K + Sync,
+        by_header: bool,
+        sort_key: impl Fn(&dyn TaskRead) -> K + Sync,
     ) -> Result<Selected, Error> {
+        let header_only = by_header && !selection.filter.needs_fields();
         let scan = Scan {
-            view: self,
+            table: if header_only { &self.headers } else { &self.tasks },
+            header_only,
             organization: selection.organization,
             filter: &selection.filter,
             lookup,
@@ -113,7 +119,8 @@ fn page<K: Ord + Send>(mut found: Vec<(K, Id)>, selection: &Selection) -> Vec<Id
 }
 
 struct Scan<'a, K, F> {
-    view: &'a View,
+    table: &'a Tasks,
+    header_only: bool,
     organization: Id,
     filter: &'a Filter,
     lookup: &'a Lookup<'a>,
@@ -122,7 +129,7 @@ struct Scan<'a, K, F> {
     failed: Mutex<Option<Error>>,
 }
 
-impl<K: Send, F: Fn(&Named<'_>) -> K + Sync> Scan<'_, K, F> {
+impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
     /// Scans the first rows between two ids and hands the rest on in two halves. Ids may lie in
     /// clusters, so the halves are measured from the outermost ids that are really there.
     fn range<'s>(&'s self, scope: &Scope<'s>, first: Id, last: Id) {
@@ -147,7 +154,7 @@ impl<K: Send, F: Fn(&Named<'_>) -> K + Sync> Scan<'_, K, F> {
             return Ok(None);
         }
         let (low, high) = (key(self.organization, first), key(self.organization, last));
-        let mut rows = self.view.tasks.range::<&TaskKey>(&low..=&high)?;
+        let mut rows = self.table.range::<&TaskKey>(&low..=&high)?;
         let mut found = Vec::new();
         for row in rows.by_ref().take(ROWS_PER_JOB) {
             let (key, bytes) = row?;
@@ -169,7 +176,7 @@ impl<K: Send, F: Fn(&Named<'_>) -> K + Sync> Scan<'_, K, F> {
         ids.dedup();
         let mut found = Vec::new();
         for id in ids {
-            if let Some(bytes) = self.view.tasks.get(&key(self.organization, id))? {
+            if let Some(bytes) = self.table.get(&key(self.organization, id))? {
                 found.extend(self.accepted(id, bytes.value())?);
             }
         }
@@ -178,6 +185,10 @@ impl<K: Send, F: Fn(&Named<'_>) -> K + Sync> Scan<'_, K, F> {
     }
 
     fn accepted(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
+        if self.header_only {
+            let task = HeaderOnly(header(id, bytes).ok_or(Error::Record(id))?);
+            return Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)));
+        }
         let record = Record::read(id, bytes).ok_or(Error::Record(id))?;
         let task = Named { record, lookup: self.lookup };
         Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))

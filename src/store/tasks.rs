@@ -54,6 +54,7 @@ impl Edit<'_> {
 
     fn write(&self, organization: Id, tasks: &[Task], catalog: &mut Arc<Catalog>) -> Result<Vec<Put>, Error> {
         let mut table = self.transaction.open_table(schema::TASKS)?;
+        let mut headers = self.transaction.open_table(schema::HEADERS)?;
         let (mut numbers, mut bytes) = (Vec::new(), Vec::new());
         let mut puts = Vec::with_capacity(tasks.len());
         for task in tasks {
@@ -65,7 +66,9 @@ impl Edit<'_> {
                 });
             }
             encode(task, &numbers, &mut bytes);
-            let before = table.insert(&key(organization, task.id()), bytes.as_slice())?;
+            let key = key(organization, task.id());
+            headers.insert(&key, codec::front(&bytes))?;
+            let before = table.insert(&key, bytes.as_slice())?;
             puts.push(if before.is_some() { Put::Replaced } else { Put::Added });
         }
         Ok(puts)
