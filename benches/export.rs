@@ -105,7 +105,7 @@ fn by_one_thread(app: &App, ids: &[Id]) -> u64 {
         .view()
         .unwrap()
         .read(ORGANIZATION, ids, &[], &mut |record| {
-            deflater.write_all(record.json.as_bytes()).unwrap();
+            deflater.write_all(record.json().unwrap().as_bytes()).unwrap();
             deflater.write_all(b",\n").unwrap();
             Ok(())
         })

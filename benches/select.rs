@@ -32,7 +32,7 @@ fn main() {
         let theirs = once(|| {
             found.clear();
             view.read(ORGANIZATION, &all, &[], &mut |record| {
-                let task: Value = serde_json::from_str(record.json).unwrap();
+                let task: Value = serde_json::from_str(record.json().unwrap()).unwrap();
                 let created = task["createdTime"].as_str().unwrap();
                 if task["status"] == "DONE" && created >= earliest.as_str() && task["isDeleted"] != true {
                     found.push((created.to_owned(), task["_id"].as_str().unwrap().to_owned()));

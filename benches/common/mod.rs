@@ -56,7 +56,7 @@ pub fn filled(rows: u64) -> (TempDir, Arc<App>) {
     let data = tempfile::tempdir().unwrap();
     let mut settings = Settings::default();
     settings.data.dir = data.path().join("data");
-    let app = App::open(settings, Clock::fixed(NOW)).unwrap();
+    let app = App::open(settings.clone(), Clock::fixed(NOW)).unwrap();
     app.store.edit(|edit| demo::flows(NOW).iter().try_for_each(|flow| edit.put_flow(ORGANIZATION, flow))).unwrap();
     let started = Instant::now();
     let mut tasks = demo::tasks(rows, NOW);
@@ -72,6 +72,9 @@ pub fn filled(rows: u64) -> (TempDir, Arc<App>) {
     }
     let seconds = started.elapsed().as_secs_f64();
     println!("{rows} tasks of {} bytes made and loaded in {seconds:.1} s", bytes as u64 / rows.max(1));
+    // Opened anew, as on the morning after.
+    drop(app);
+    let app = App::open(settings, Clock::fixed(NOW)).unwrap();
     (data, app)
 }
 

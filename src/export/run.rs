@@ -73,7 +73,6 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), cancel: &
         Spec {
             download: plan.download,
             columns: plan.columns.clone(),
-            whole: plan.columns.is_empty(),
             rows: plan.rows(),
             zone: plan.zone.clone(),
             dates_as_text: app.settings.export.dates_as_text(),
@@ -87,12 +86,12 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), cancel: &
     renderer.begin(out)?;
     let encoder = renderer.encoder();
     let rows_per_block = render::rows_per_block(plan.download, plan.columns.len(), plan.rows());
-    let (view, organization) = (&plan.view, plan.organization);
+    let (view, organization, whole) = (&plan.view, plan.organization, plan.columns.is_empty());
     let encode = |(place, ids): (usize, &[Id])| {
         cancel.check()?;
         let mut block = encoder.block((place * rows_per_block) as u64);
         view.read(organization, ids, &fields, &mut |record| {
-            block.row(&Row { json: record.json, cells: record.cells })
+            block.row(&if whole { Row::Task(record.json()?) } else { Row::Cells(record.cells) })
         })?;
         block.finish()
     };

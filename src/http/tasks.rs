@@ -193,7 +193,7 @@ fn tasks(view: &View, organization: Id, ids: &[Id], fields: Option<&[String]>) -
             out.push(',');
         }
         if fields.is_none() {
-            out.push_str(record.json);
+            out.push_str(record.json()?);
             return Ok(());
         }
         let cells = keys.iter().zip(record.cells).filter_map(|(key, cell)| cell.map(|cell| format!("{key}{cell}")));

@@ -16,7 +16,6 @@ const GATHER: usize = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub download: Download,
-    pub whole: bool,
     pub deflated: bool,
     pub zone: Zone,
     pub dates_as_text: bool,
@@ -34,7 +33,6 @@ impl Shared {
         };
         Self {
             download: spec.download,
-            whole: spec.whole,
             deflated: matches!(super::extension(spec.download, spec.rows), "xlsx" | "zip"),
             zone: spec.zone.clone(),
             dates_as_text: spec.dates_as_text,
@@ -98,7 +96,7 @@ impl BlockBuilder {
         match shared.download {
             Download::Xlsx => {
                 let number = self.first_row + self.rows;
-                sheet::row(shared, number, row.cells, &mut self.serials, &mut self.repairs, out);
+                sheet::row(shared, number, row.cells(), &mut self.serials, &mut self.repairs, out);
             }
             Download::Json => {
                 let is_first = if shared.deflated { self.rows == 0 } else { self.first_row + self.rows == 0 };
@@ -113,7 +111,7 @@ impl BlockBuilder {
                 json::row(shared, row, out);
                 out.push(b'\n');
             }
-            Download::Csv => csv::row(row.cells, out),
+            Download::Csv => csv::row(row.cells(), out),
         }
         self.rows += 1;
         if self.bytes.len() >= GATHER {

@@ -4,13 +4,13 @@ use super::Row;
 use super::block::Shared;
 
 pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) {
-    if shared.whole {
-        out.extend_from_slice(row.json.as_bytes());
-        return;
-    }
+    let cells = match row {
+        Row::Task(json) => return out.extend_from_slice(json.as_bytes()),
+        Row::Cells(cells) => *cells,
+    };
     out.push(b'{');
     let start = out.len();
-    for (key, value) in shared.keys.iter().zip(row.cells) {
+    for (key, value) in shared.keys.iter().zip(cells) {
         let Some(value) = value else { continue };
         if out.len() > start {
             out.push(b',');

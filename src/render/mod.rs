@@ -42,8 +42,6 @@ pub struct Spec {
     pub download: Download,
     /// The columns, in order.
     pub columns: Vec<Column>,
-    /// Whether each task is written whole, as stored, instead of by columns; JSON and NDJSON only.
-    pub whole: bool,
     /// Exactly how many rows will come.
     pub rows: u64,
     /// The zone that date cells are shown in.
@@ -62,11 +60,20 @@ pub struct Spec {
 
 /// A row as it lies in the store.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    /// The whole task as JSON.
-    pub json: &'a str,
+pub enum Row<'a> {
+    /// The whole task as JSON, to be copied; for JSON and NDJSON without columns.
+    Task(&'a str),
     /// The raw JSON of each column.
-    pub cells: &'a [Option<&'a str>],
+    Cells(&'a [Option<&'a str>]),
+}
+
+impl<'a> Row<'a> {
+    fn cells(&self) -> &'a [Option<&'a str>] {
+        match *self {
+            Self::Task(_) => &[],
+            Self::Cells(cells) => cells,
+        }
+    }
 }
 
 /// How many rows a block has; the last has the rest.

@@ -113,9 +113,10 @@ impl Row<'_> {
             self.repairs.times_as_text += 1;
             return self.text(column, text);
         };
-        let mut digits = ryu::Buffer::new();
         self.styled(column, style);
-        self.put(&["\"><v>", digits.format_finite(serial), "</v></c>"]);
+        self.put(&["\"><v>"]);
+        serial.put(self.out);
+        self.put(&["</v></c>"]);
     }
 
     fn text(&mut self, column: &SheetColumn, text: &str) {

@@ -12,7 +12,6 @@ fn column(id: &str, kind: ColumnKind) -> Column {
 fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
     Spec {
         download,
-        whole: columns.is_empty(),
         columns,
         rows,
         zone: Zone::utc(),
@@ -36,7 +35,11 @@ fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
     for (place, rows) in rows.chunks(size).enumerate() {
         let mut block = encoder.block((place * size) as u64);
         for cells in rows {
-            block.row(&Row { json: cells.first().copied().flatten().unwrap_or("{}"), cells }).unwrap();
+            let row = match (spec.columns.is_empty(), cells.first()) {
+                (true, Some(Some(json))) => Row::Task(json),
+                _ => Row::Cells(cells),
+            };
+            block.row(&row).unwrap();
         }
         renderer.place(block.finish().unwrap(), &mut out).unwrap();
     }
@@ -189,7 +192,7 @@ fn a_row_too_few_too_many_or_out_of_turn_is_an_error() {
     let spec = spec(Download::Csv, vec![column("x", ColumnKind::Auto)], 2);
     let block = |renderer: &Renderer, first| {
         let mut block = renderer.encoder().block(first);
-        block.row(&Row { json: "{}", cells: &[None] }).unwrap();
+        block.row(&Row::Cells(&[None])).unwrap();
         block.finish().unwrap()
     };
     let mut renderer = Renderer::new(spec.clone(), &[]).unwrap();

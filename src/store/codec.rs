@@ -140,9 +140,14 @@ impl<'a> Record<'a> {
         Some(self.at(self.starts, place)? as usize..self.at(self.ends, place)? as usize)
     }
 
+    /// The raw value that lies there; nothing if the bytes are no text.
+    pub(super) fn value(&self, place: Range<usize>) -> Option<&'a str> {
+        str::from_utf8(self.json.get(place)?).ok()
+    }
+
     /// The raw value of a field.
     fn raw(&self, number: u32) -> Option<&'a str> {
-        str::from_utf8(self.json.get(self.find(number, &mut 0)?)?).ok()
+        self.value(self.find(number, &mut 0)?)
     }
 
     /// The numbers of its fields.

@@ -23,10 +23,20 @@ pub enum Put {
 /// A task as [`View::read`] shows it.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// The whole task as compact JSON.
-    pub json: &'a str,
+    id: Id,
+    record: &'a codec::Record<'a>,
     /// The raw JSON of each field that was asked for, in that order.
     pub cells: &'a [Option<&'a str>],
+}
+
+impl<'a> Record<'a> {
+    /// The whole task as compact JSON.
+    ///
+    /// # Errors
+    /// `Internal` when the bytes in the store are none.
+    pub fn json(&self) -> domain::Result<&'a str> {
+        Ok(self.record.json().ok_or(Error::Record(self.id))?)
+    }
 }
 
 impl Edit<'_> {
@@ -107,19 +117,32 @@ impl View {
         let catalog = self.field_names(organization)?;
         let mut columns: Vec<_> = fields.iter().map(|name| (catalog.number(name), 0)).collect();
         let mut walk = Walk::new(&self.tasks, organization, ids);
+        let mut unused = Vec::with_capacity(fields.len());
         for id in ids {
             let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
             let record = codec::Record::read(*id, bytes.value()).ok_or(Error::Record(*id))?;
             if record.header.deleted {
                 return Err(Error::Missing(*id).into());
             }
-            let json = record.json().ok_or(Error::Record(*id))?;
-            let cells: Vec<_> =
-                columns.iter_mut().map(|(number, hint)| json.get(record.find((*number)?, hint)?)).collect();
-            each(&Record { json, cells: &cells })?;
+            let mut cells = emptied(unused);
+            for (number, hint) in &mut columns {
+                let place = number.and_then(|number| record.find(number, hint));
+                cells.push(match place {
+                    Some(place) => Some(record.value(place).ok_or(Error::Record(*id))?),
+                    None => None,
+                });
+            }
+            each(&Record { id: *id, record: &record, cells: &cells })?;
+            unused = emptied(cells);
         }
         Ok(())
     }
+}
+
+/// The same memory for texts of another life: collecting a vector from itself allocates nothing.
+fn emptied<'b>(mut cells: Vec<Option<&str>>) -> Vec<Option<&'b str>> {
+    cells.clear();
+    cells.into_iter().map(|_| None).collect()
 }
 
 fn task(

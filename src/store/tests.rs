@@ -62,7 +62,7 @@ fn read(view: &View, ids: &[Id], fields: &[&str]) -> domain::Result<Vec<(String,
     let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let mut rows = Vec::new();
     view.read(OURS, ids, &fields, &mut |row| {
-        rows.push((row.json.to_owned(), row.cells.iter().map(|cell| cell.map(str::to_owned)).collect()));
+        rows.push((row.json()?.to_owned(), row.cells.iter().map(|cell| cell.map(str::to_owned)).collect()));
         Ok(())
     })?;
     Ok(rows)
