@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::domain::{self, Download, Zone};
 
 use super::deflate::{Deflater, Piece};
-use super::moments::Serials;
-use super::sheet::SheetColumn;
+use super::layout::LayoutDeflater;
+use super::sheet::{Rows, SheetColumn};
 use super::{Error, Repairs, Row, Spec, csv, json, sheet};
 
 /// Bytes that are gathered before they are deflated: few enough to stay in a core's cache.
@@ -55,9 +55,12 @@ impl Encoder {
             first_row,
             rows: 0,
             bytes: Vec::new(),
-            deflater: self.0.deflated.then(Deflater::new),
-            serials: Serials::new(self.0.zone.clone()),
-            repairs: Repairs::default(),
+            packer: match self.0.download {
+                Download::Xlsx => Packer::Layout(LayoutDeflater::new()),
+                _ if self.0.deflated => Packer::Plain(Deflater::new()),
+                _ => Packer::None,
+            },
+            sheet: Rows::new(self.0.zone.clone()),
         }
     }
 }
@@ -68,9 +71,16 @@ pub struct BlockBuilder {
     first_row: u64,
     rows: u64,
     bytes: Vec<u8>,
-    deflater: Option<Deflater>,
-    serials: Serials,
-    repairs: Repairs,
+    packer: Packer,
+    sheet: Rows,
+}
+
+/// Who deflates the bytes.
+enum Packer {
+    None,
+    Plain(Deflater),
+    /// Keeps some of the bytes, for later ones to refer to.
+    Layout(LayoutDeflater),
 }
 
 /// Rows in the bytes of a format, ready to be placed.
@@ -96,7 +106,7 @@ impl BlockBuilder {
         match shared.download {
             Download::Xlsx => {
                 let number = self.first_row + self.rows;
-                sheet::row(shared, number, row.cells(), &mut self.serials, &mut self.repairs, out);
+                sheet::row(shared, number, row.cells(), &mut self.sheet, out);
             }
             Download::Json => {
                 let is_first = if shared.deflated { self.rows == 0 } else { self.first_row + self.rows == 0 };
@@ -114,7 +124,12 @@ impl BlockBuilder {
             Download::Csv => csv::row(row.cells(), out),
         }
         self.rows += 1;
-        if self.bytes.len() >= GATHER {
+        let waiting = match &self.packer {
+            Packer::None => 0,
+            Packer::Plain(_) => self.bytes.len(),
+            Packer::Layout(deflater) => deflater.waiting(&self.bytes),
+        };
+        if waiting >= GATHER {
             self.deflate()?;
         }
         Ok(())
@@ -129,17 +144,25 @@ impl BlockBuilder {
             self.bytes.extend_from_slice(b"]\n");
         }
         self.deflate()?;
-        let body = match self.deflater {
-            Some(deflater) => Body::Piece(deflater.finish()?),
-            None => Body::Plain(self.bytes),
+        let body = match self.packer {
+            Packer::None => Body::Plain(self.bytes),
+            Packer::Plain(deflater) => Body::Piece(deflater.finish()?),
+            Packer::Layout(deflater) => Body::Piece(deflater.finish()),
         };
-        Ok(Block { first_row: self.first_row, rows: self.rows, body, repairs: self.repairs })
+        Ok(Block { first_row: self.first_row, rows: self.rows, body, repairs: self.sheet.repairs })
     }
 
     fn deflate(&mut self) -> Result<(), Error> {
-        if let Some(deflater) = &mut self.deflater {
-            deflater.push(&self.bytes)?;
-            self.bytes.clear();
+        match &mut self.packer {
+            Packer::None => {}
+            Packer::Plain(deflater) => {
+                deflater.push(&self.bytes)?;
+                self.bytes.clear();
+            }
+            Packer::Layout(deflater) => {
+                deflater.push(&mut self.bytes, &mut self.sheet.marks);
+                self.sheet.value_end = self.bytes.len();
+            }
         }
         Ok(())
     }

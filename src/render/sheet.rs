@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 
 use crate::domain::limits::MAX_CELL_UNITS;
-use crate::domain::{Column, ColumnKind};
+use crate::domain::{Column, ColumnKind, Zone};
 
 use super::Repairs;
 use super::block::Shared;
 use super::cell::{Cell, cell, is_risky};
 use super::escape;
+use super::layout::Mark;
 use super::moments::Serials;
 
 /// The styles of cells, in the order of the template row.
@@ -56,46 +57,60 @@ pub(super) fn letters(number: usize) -> String {
     letters.iter().rev().map(|letter| char::from(*letter)).collect()
 }
 
+/// What the rows of one block leave behind for each other.
+pub(super) struct Rows {
+    serials: Serials,
+    pub(super) repairs: Repairs,
+    /// Where the cells begin, each with the end of the cell before it.
+    pub(super) marks: Vec<Mark>,
+    /// Where the last value ends.
+    pub(super) value_end: usize,
+}
+
+impl Rows {
+    pub(super) fn new(zone: Zone) -> Self {
+        Self { serials: Serials::new(zone), repairs: Repairs::default(), marks: Vec::new(), value_end: 0 }
+    }
+}
+
 /// One row; `number` counts from 0 and the header is above it.
-pub(super) fn row(
-    shared: &Shared,
-    number: u64,
-    cells: &[Option<&str>],
-    serials: &mut Serials,
-    repairs: &mut Repairs,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn row(shared: &Shared, number: u64, cells: &[Option<&str>], rows: &mut Rows, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     let number = digits.format(number + 2);
-    let mut sheet = Row { shared, number, serials, repairs, out };
-    sheet.put(&["<row r=\"", number, "\">"]);
-    for (column, raw) in shared.sheet.iter().zip(cells) {
-        sheet.cell(column, *raw);
+    let mut row = Row { shared, number, rows, out };
+    row.put(&["<row r=\"", number, "\">"]);
+    for (kind, (column, raw)) in shared.sheet.iter().zip(cells).enumerate() {
+        row.cell(kind, column, *raw);
     }
-    sheet.put(&["</row>"]);
+    row.put(&["</row>"]);
 }
 
 struct Row<'a> {
     shared: &'a Shared,
     number: &'a str,
-    serials: &'a mut Serials,
-    repairs: &'a mut Repairs,
+    rows: &'a mut Rows,
     out: &'a mut Vec<u8>,
 }
 
 impl Row<'_> {
-    fn cell(&mut self, column: &SheetColumn, raw: Option<&str>) {
-        match cell(raw) {
+    fn cell(&mut self, kind: usize, column: &SheetColumn, raw: Option<&str>) {
+        let cell = cell(raw);
+        if cell != Cell::Empty {
+            self.rows.marks.push(Mark { at: self.rows.value_end, kind });
+        }
+        match cell {
             Cell::Empty => {}
             Cell::Boolean(value) => {
-                self.put(&[&column.start, self.number, "\" t=\"b\"><v>", if value { "1" } else { "0" }, "</v></c>"]);
+                self.put(&[&column.start, self.number, "\" t=\"b\"><v>", if value { "1" } else { "0" }]);
+                self.end("</v></c>");
             }
             Cell::Number(number) if fits(number) => {
                 let number = if number.bytes().all(|byte| matches!(byte, b'-' | b'0')) { "0" } else { number };
-                self.put(&[&column.start, self.number, "\"><v>", number, "</v></c>"]);
+                self.put(&[&column.start, self.number, "\"><v>", number]);
+                self.end("</v></c>");
             }
             Cell::Number(number) => {
-                self.repairs.numbers_as_text += 1;
+                self.rows.repairs.numbers_as_text += 1;
                 self.text(column, number);
             }
             Cell::Text(text) if column.kind == ColumnKind::Auto || text.is_empty() => self.text(column, &text),
@@ -106,17 +121,17 @@ impl Row<'_> {
     fn time(&mut self, column: &SheetColumn, text: &str) {
         let (serial, style) = match column.kind {
             _ if self.shared.dates_as_text => return self.text(column, text),
-            ColumnKind::Date => (self.serials.of_date(text), Style::Date),
-            _ => (self.serials.of_time(text), Style::Time),
+            ColumnKind::Date => (self.rows.serials.of_date(text), Style::Date),
+            _ => (self.rows.serials.of_time(text), Style::Time),
         };
         let Some(serial) = serial else {
-            self.repairs.times_as_text += 1;
+            self.rows.repairs.times_as_text += 1;
             return self.text(column, text);
         };
         self.styled(column, style);
         self.put(&["\"><v>"]);
         serial.put(self.out);
-        self.put(&["</v></c>"]);
+        self.end("</v></c>");
     }
 
     fn text(&mut self, column: &SheetColumn, text: &str) {
@@ -136,7 +151,7 @@ impl Row<'_> {
             "\" t=\"inlineStr\"><is><t>"
         }]);
         escape::text(&text, self.out);
-        self.put(&["</t></is></c>"]);
+        self.end("</t></is></c>");
     }
 
     /// Up to the quote that ends the style.
@@ -156,7 +171,7 @@ impl Row<'_> {
         if units <= MAX_CELL_UNITS {
             return Cow::Borrowed(text);
         }
-        self.repairs.cut += 1;
+        self.rows.repairs.cut += 1;
         let mark = format!("…[cut, {} characters]", text.chars().count());
         let most = MAX_CELL_UNITS - mark.encode_utf16().count();
         let mut length = 0;
@@ -168,6 +183,12 @@ impl Row<'_> {
             })
             .collect();
         Cow::Owned(kept + &mark)
+    }
+
+    /// What follows the value that was just written.
+    fn end(&mut self, frame: &str) {
+        self.rows.value_end = self.out.len();
+        self.out.extend_from_slice(frame.as_bytes());
     }
 
     fn put(&mut self, texts: &[&str]) {
