@@ -1,5 +1,7 @@
 //! The rooms together, owned by one value that every door and work shares.
 
+pub mod queue;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

@@ -1,6 +1,9 @@
-//! Things that know no task: the clock, fresh ids, secrets, the ordered parallel map.
+//! Things that know no task: the clock, fresh ids, secrets, the ordered parallel map, the meter of a
+//! run, failures on demand.
 
 pub mod clock;
+pub mod fail;
 pub mod ids;
+pub mod meter;
 pub mod ordered;
 pub mod secret;
