@@ -1,9 +1,11 @@
 //! Who asks, and what they may do.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Error, Id, Kind, Result};
 
 /// The person or program behind a request, as its token says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
     /// User id: the token's `sub`.
     pub user: String,
@@ -16,6 +18,8 @@ pub struct Caller {
     /// Names of permissions; `*` stands for all.
     pub permissions: Vec<String>,
     /// The hubs this caller is bound to; none means all.
+    // A key that got lost must not read as all hubs, so that it has to be there.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub hubs: Option<Vec<Id>>,
     /// True when only tasks assigned to the caller may be seen.
     pub own: bool,
