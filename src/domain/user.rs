@@ -30,6 +30,8 @@ pub struct Caller {
 pub enum Permission {
     /// `export/task`
     ExportTask,
+    /// `view/export-log`
+    ViewExportLog,
     /// `view/task`
     ViewTask,
     /// `add/task`
@@ -50,8 +52,9 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExportTask,
+        Self::ViewExportLog,
         Self::ViewTask,
         Self::AddTask,
         Self::EditTask,
@@ -66,6 +69,7 @@ impl Permission {
     pub fn name(self) -> &'static str {
         match self {
             Self::ExportTask => "export/task",
+            Self::ViewExportLog => "view/export-log",
             Self::ViewTask => "view/task",
             Self::AddTask => "add/task",
             Self::EditTask => "edit/task",
@@ -81,6 +85,7 @@ impl Permission {
     pub fn act(self) -> &'static str {
         match self {
             Self::ExportTask => "export tasks",
+            Self::ViewExportLog => "view export logs",
             Self::ViewTask => "view tasks",
             Self::AddTask => "add tasks",
             Self::EditTask => "edit tasks",
