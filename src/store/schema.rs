@@ -1,5 +1,5 @@
 //! The tables, all on this page. The organisation is the first part of every key, so that a range
-//! over one organisation never meets another's rows.
+//! over one organisation never meets another's rows; [`OWED`] alone is for no organisation's eyes.
 //!
 //! Keys are fixed bytes or `&[u8]`, values `&[u8]` of our own encoding: redb's encodings of
 //! compound types may change between its major versions, bytes do not.
@@ -9,7 +9,8 @@ use redb::TableDefinition;
 use crate::domain::Id;
 
 /// The number of this schema; a store with a higher one was written by a newer program.
-pub(super) const SCHEMA: u32 = 1;
+/// 1 had tasks, flows and hubs; 2 has exports too.
+pub(super) const SCHEMA: u32 = 2;
 /// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
 pub(super) const MAGIC: &[u8] = b"waybill store";
 /// Where the magic stands.
@@ -34,11 +35,24 @@ pub(super) const FLOW_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::ne
 pub(super) const HUBS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("hubs");
 /// organisation, name in lower case → the hub's id.
 pub(super) const HUB_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("hub_names");
+/// organisation, export → its JSON. Since schema 2.
+pub(super) const EXPORTS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("exports");
+/// export, organisation → nothing: those that are queued, derived from their records in the same
+/// edit. Ids start with the time of their making, so the oldest of all organisations comes first.
+/// Since schema 2.
+pub(super) const OWED: TableDefinition<&OwedKey, &[u8]> = TableDefinition::new("owed");
+/// organisation, digest of a user and an idempotency key → the JSON of what it was answered with.
+/// Since schema 2.
+pub(super) const ANSWERED: TableDefinition<&AnswerKey, &[u8]> = TableDefinition::new("answered");
 
 /// An organisation and an id in it.
 pub(super) type TaskKey = [u8; 24];
 /// An organisation and the number of a field.
 pub(super) type FieldKey = [u8; 16];
+/// An export and its organisation.
+pub(super) type OwedKey = [u8; 24];
+/// An organisation and a SHA-256.
+pub(super) type AnswerKey = [u8; 44];
 
 /// The key of an id in an organisation.
 pub(super) fn key(organization: Id, id: Id) -> TaskKey {

@@ -42,6 +42,34 @@ impl House {
     fn refusal(&self) -> Error {
         self.open().expect_err("this file must be refused")
     }
+
+    /// Changes the closed store behind its back.
+    fn with_redb(&self, change: impl FnOnce(&WriteTransaction)) {
+        let database = redb::Database::open(self.path()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        change(&transaction);
+        transaction.commit().unwrap();
+    }
+
+    fn schema(&self) -> u32 {
+        let database = redb::Database::open(self.path()).unwrap();
+        let meta = database.begin_read().unwrap().open_table(schema::META).unwrap();
+        let number = meta.get(schema::SCHEMA_KEY).unwrap().unwrap();
+        u32::from_be_bytes(number.value().try_into().unwrap())
+    }
+}
+
+fn set_schema(transaction: &WriteTransaction, number: u32) {
+    let bytes = number.to_be_bytes();
+    transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, bytes.as_slice()).unwrap();
+}
+
+/// What the first release left behind.
+fn make_schema_1(transaction: &WriteTransaction) {
+    assert!(transaction.delete_table(schema::EXPORTS).unwrap());
+    assert!(transaction.delete_table(schema::OWED).unwrap());
+    assert!(transaction.delete_table(schema::ANSWERED).unwrap());
+    set_schema(transaction, 1);
 }
 
 fn id(number: u64) -> Id {
@@ -162,27 +190,60 @@ fn another_programs_redb_file_is_refused() {
 
 #[test]
 fn a_newer_schema_is_refused_and_both_numbers_are_named() {
+    for number in [3, 7] {
+        let house = House::filled();
+        house.with_redb(|transaction| set_schema(transaction, number));
+        let refusal = house.refusal();
+        assert!(matches!(refusal, Error::Newer { found, known: 2, .. } if found == number), "{refusal:?}");
+        assert_eq!(refusal.fault(), Fault::Unusable);
+        assert_eq!(house.schema(), number);
+    }
+}
+
+#[test]
+fn a_store_without_a_schema_number_that_means_something_is_damaged() {
     let house = House::filled();
-    let database = redb::Database::open(house.path()).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let number = 7_u32.to_be_bytes();
-    transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, number.as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    let refusal = house.refusal();
-    assert!(matches!(refusal, Error::Newer { found: 7, known: 1, .. }), "{refusal:?}");
-    assert_eq!(refusal.fault(), Fault::Unusable);
+    house.with_redb(|transaction| set_schema(transaction, 0));
+    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+}
+
+#[test]
+fn a_store_of_schema_1_is_upgraded_once_and_keeps_its_tasks() {
+    let house = House::filled();
+    let before = everything_in(&house.open().unwrap());
+    house.with_redb(make_schema_1);
+    assert_eq!(house.schema(), 1);
+    let store = house.open().unwrap();
+    assert_eq!(everything_in(&store), before);
+    drop(store);
+    assert_eq!(house.schema(), 2);
+    assert_eq!(everything_in(&house.open().unwrap()), before);
+}
+
+#[test]
+fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
+    let house = House::filled();
+    house.with_redb(|transaction| {
+        make_schema_1(transaction);
+        transaction.delete_table(schema::TASKS).unwrap();
+    });
+    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+    assert_eq!(house.schema(), 1);
 }
 
 #[test]
 fn a_store_that_lost_a_table_is_damaged() {
-    let house = House::filled();
-    let database = redb::Database::open(house.path()).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.delete_table(schema::TASKS).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+    let lost: [fn(&WriteTransaction) -> bool; 4] = [
+        |transaction| transaction.delete_table(schema::TASKS).unwrap(),
+        |transaction| transaction.delete_table(schema::EXPORTS).unwrap(),
+        |transaction| transaction.delete_table(schema::OWED).unwrap(),
+        |transaction| transaction.delete_table(schema::ANSWERED).unwrap(),
+    ];
+    for lose in lost {
+        let house = House::filled();
+        house.with_redb(|transaction| assert!(lose(transaction)));
+        assert!(matches!(house.refusal(), Error::Damaged { .. }));
+    }
 }
 
 #[test]
