@@ -3,11 +3,13 @@
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
-//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows and hubs), `error`.
+//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows and hubs), `exports`
+//! (the record of exports), `error`.
 
 mod catalog;
 mod codec;
 mod error;
+mod exports;
 mod named;
 mod open;
 mod schema;

@@ -5,6 +5,7 @@
 //! compound types may change between its major versions, bytes do not.
 
 use redb::TableDefinition;
+use sha2::{Digest, Sha256};
 
 use crate::domain::Id;
 
@@ -67,6 +68,37 @@ pub(super) fn id_of(key: &TaskKey) -> Id {
     let mut id = [0; 12];
     id.copy_from_slice(&key[12..]);
     Id(id)
+}
+
+/// The organisation that a key starts with.
+pub(super) fn organization_of<const N: usize>(key: &[u8; N]) -> Id {
+    let mut organization = [0; 12];
+    organization.copy_from_slice(&key[..12]);
+    Id(organization)
+}
+
+/// The key under which an export is owed.
+pub(super) fn owed_key(organization: Id, id: Id) -> OwedKey {
+    key(id, organization)
+}
+
+/// The organisation and the export that are owed under a key.
+pub(super) fn owed_of(owed: &OwedKey) -> (Id, Id) {
+    // The two stand the other way round than in other keys.
+    (id_of(owed), organization_of(owed))
+}
+
+/// The key of what a user's idempotency key was answered with. Clients choose these keys and may
+/// make them long; their digest is not.
+pub(super) fn answer_key(organization: Id, user: &str, once: &str) -> AnswerKey {
+    let mut digest = Sha256::new();
+    for part in [user, "\0", once] {
+        digest.update(part);
+    }
+    let mut key = [0; 44];
+    key[..12].copy_from_slice(&organization.0);
+    key[12..].copy_from_slice(&digest.finalize());
+    key
 }
 
 /// The key of a field's name.
