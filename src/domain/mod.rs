@@ -1,8 +1,9 @@
 //! What the product is about, knowing no technology: tasks, what selects and orders them,
-//! what an export is asked for, and who asks.
+//! what an export is asked for, what became of it, and who asks.
 
 pub mod error;
 pub mod export;
+pub mod export_log;
 pub mod field;
 pub mod filter;
 pub mod flow;
@@ -18,6 +19,7 @@ pub mod user;
 
 pub use error::{Error, Kind, Result};
 pub use export::{Column, ColumnKind, Download};
+pub use export_log::{Answered, ExportLog, LogFilter, LogOrder};
 pub use filter::{Filter, TimeRange};
 pub use flow::{Component, Flow, Page};
 pub use hub::Hub;

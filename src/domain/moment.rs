@@ -5,9 +5,11 @@ use std::fmt;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
 
 /// A point in time, to the millisecond, as milliseconds since 1970 in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Moment(pub i64);
 
 /// A time zone by its IANA name.
@@ -153,5 +155,14 @@ mod tests {
         let utc = Zone::utc();
         assert_eq!(Moment::parse_from("2025-06-15", &utc).unwrap().long_text(), "2025-06-15T00:00:00.000000Z");
         assert_eq!(Moment::parse_until("2025-06-15", &utc).unwrap().long_text(), "2025-06-15T23:59:59.999000Z");
+    }
+
+    #[test]
+    fn a_moment_is_kept_as_its_milliseconds() {
+        for number in [0, -1, 1_749_974_400_001, i64::MIN, i64::MAX] {
+            assert_eq!(serde_json::to_string(&Moment(number)).unwrap(), number.to_string());
+            assert_eq!(serde_json::from_str::<Moment>(&number.to_string()).unwrap(), Moment(number));
+        }
+        assert!(serde_json::from_str::<Moment>("1.5").is_err());
     }
 }

@@ -1,9 +1,11 @@
 //! Who asks, and what they may do.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Error, Id, Kind, Result};
 
 /// The person or program behind a request, as its token says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Caller {
     /// User id: the token's `sub`.
     pub user: String,
@@ -16,6 +18,8 @@ pub struct Caller {
     /// Names of permissions; `*` stands for all.
     pub permissions: Vec<String>,
     /// The hubs this caller is bound to; none means all.
+    // A key that got lost must not read as all hubs, so that it has to be there.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub hubs: Option<Vec<Id>>,
     /// True when only tasks assigned to the caller may be seen.
     pub own: bool,
@@ -26,6 +30,8 @@ pub struct Caller {
 pub enum Permission {
     /// `export/task`
     ExportTask,
+    /// `view/export-log`
+    ViewExportLog,
     /// `view/task`
     ViewTask,
     /// `add/task`
@@ -46,8 +52,9 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ExportTask,
+        Self::ViewExportLog,
         Self::ViewTask,
         Self::AddTask,
         Self::EditTask,
@@ -62,6 +69,7 @@ impl Permission {
     pub fn name(self) -> &'static str {
         match self {
             Self::ExportTask => "export/task",
+            Self::ViewExportLog => "view/export-log",
             Self::ViewTask => "view/task",
             Self::AddTask => "add/task",
             Self::EditTask => "edit/task",
@@ -77,6 +85,7 @@ impl Permission {
     pub fn act(self) -> &'static str {
         match self {
             Self::ExportTask => "export tasks",
+            Self::ViewExportLog => "view export logs",
             Self::ViewTask => "view tasks",
             Self::AddTask => "add tasks",
             Self::EditTask => "edit tasks",

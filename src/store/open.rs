@@ -1,4 +1,4 @@
-//! Opening the file: which ones are refused, and how each is told apart.
+//! Opening the file: which ones are refused, how each is told apart, and how older ones are upgraded.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableError};
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError, TableError, WriteTransaction};
 
 use super::error::Error;
 use super::schema;
@@ -26,7 +26,9 @@ pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), 
         Ok(facts) => {
             refuse_what_is_no_redb(path, &facts)?;
             let database = guarded(path, || builder(cache_bytes).open(path))?;
-            refuse_what_is_not_ours(path, &database)?;
+            if refuse_what_is_not_ours(path, &database)? < schema::SCHEMA {
+                upgrade(&database)?;
+            }
             Ok((database, lock))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((create(path, folder, cache_bytes)?, lock)),
@@ -76,18 +78,10 @@ fn create(path: &Path, folder: &Path, cache_bytes: usize) -> Result<Database, Er
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
     let database = builder(cache_bytes).create(&draft).map_err(|error| refusal(path, error))?;
     let transaction = database.begin_write()?;
-    {
-        let mut meta = transaction.open_table(schema::META)?;
-        meta.insert(schema::MAGIC_KEY, schema::MAGIC)?;
-        meta.insert(schema::SCHEMA_KEY, schema::SCHEMA.to_be_bytes().as_slice())?;
-        transaction.open_table(schema::TASKS)?;
-        transaction.open_table(schema::HEADERS)?;
-        transaction.open_table(schema::FIELDS)?;
-        transaction.open_table(schema::FLOWS)?;
-        transaction.open_table(schema::FLOW_NAMES)?;
-        transaction.open_table(schema::HUBS)?;
-        transaction.open_table(schema::HUB_NAMES)?;
-    }
+    transaction.open_table(schema::META)?.insert(schema::MAGIC_KEY, schema::MAGIC)?;
+    make_first_tables(&transaction)?;
+    make_export_tables(&transaction)?;
+    set_schema(&transaction)?;
     transaction.commit()?;
     fs::rename(&draft, path).and_then(|()| File::open(folder)?.sync_all()).map_err(io)?;
     Ok(database)
@@ -115,7 +109,8 @@ fn refuse_what_is_no_redb(path: &Path, facts: &fs::Metadata) -> Result<(), Error
     Ok(())
 }
 
-fn refuse_what_is_not_ours(path: &Path, database: &Database) -> Result<(), Error> {
+/// Gives back the schema that the store has.
+fn refuse_what_is_not_ours(path: &Path, database: &Database) -> Result<u32, Error> {
     let foreign = || Error::Foreign { path: path.to_owned(), why: "another program's tables are in it".to_owned() };
     let damaged = |why: String| Error::Damaged { path: path.to_owned(), why };
     let transaction = database.begin_read()?;
@@ -127,21 +122,63 @@ fn refuse_what_is_not_ours(path: &Path, database: &Database) -> Result<(), Error
         return Err(foreign());
     }
     let found = meta.get(schema::SCHEMA_KEY)?.and_then(|number| number.value().try_into().ok().map(u32::from_be_bytes));
-    match found {
+    let found = match found {
         Some(found) if found > schema::SCHEMA => {
             return Err(Error::Newer { path: path.to_owned(), found, known: schema::SCHEMA });
         }
-        Some(schema::SCHEMA) => {}
+        Some(found @ 1..) => found,
         _ => return Err(damaged("it has no schema number".to_owned())),
+    };
+    tables_of(found, &transaction).map_err(|lost| damaged(lost.to_string()))?;
+    Ok(found)
+}
+
+/// Opens every table that a store of this schema has.
+fn tables_of(found: u32, transaction: &ReadTransaction) -> Result<(), TableError> {
+    transaction.open_table(schema::TASKS)?;
+    transaction.open_table(schema::HEADERS)?;
+    transaction.open_table(schema::FIELDS)?;
+    transaction.open_table(schema::FLOWS)?;
+    transaction.open_table(schema::FLOW_NAMES)?;
+    transaction.open_table(schema::HUBS)?;
+    transaction.open_table(schema::HUB_NAMES)?;
+    if found >= 2 {
+        transaction.open_table(schema::EXPORTS)?;
+        transaction.open_table(schema::OWED)?;
+        transaction.open_table(schema::ANSWERED)?;
     }
-    let lost = |error: TableError| damaged(error.to_string());
-    transaction.open_table(schema::TASKS).map_err(lost)?;
-    transaction.open_table(schema::HEADERS).map_err(lost)?;
-    transaction.open_table(schema::FIELDS).map_err(lost)?;
-    transaction.open_table(schema::FLOWS).map_err(lost)?;
-    transaction.open_table(schema::FLOW_NAMES).map_err(lost)?;
-    transaction.open_table(schema::HUBS).map_err(lost)?;
-    transaction.open_table(schema::HUB_NAMES).map_err(lost)?;
+    Ok(())
+}
+
+/// Makes a store of schema 1 one of today: whatever cuts this off, it is the one or the other.
+fn upgrade(database: &Database) -> Result<(), Error> {
+    let transaction = database.begin_write()?;
+    make_export_tables(&transaction)?;
+    set_schema(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+fn make_first_tables(transaction: &WriteTransaction) -> Result<(), Error> {
+    transaction.open_table(schema::TASKS)?;
+    transaction.open_table(schema::HEADERS)?;
+    transaction.open_table(schema::FIELDS)?;
+    transaction.open_table(schema::FLOWS)?;
+    transaction.open_table(schema::FLOW_NAMES)?;
+    transaction.open_table(schema::HUBS)?;
+    transaction.open_table(schema::HUB_NAMES)?;
+    Ok(())
+}
+
+/// What schema 2 added.
+fn make_export_tables(transaction: &WriteTransaction) -> Result<(), Error> {
+    transaction.open_table(schema::EXPORTS)?;
+    transaction.open_table(schema::OWED)?;
+    transaction.open_table(schema::ANSWERED)?;
+    Ok(())
+}
+
+fn set_schema(transaction: &WriteTransaction) -> Result<(), Error> {
+    transaction.open_table(schema::META)?.insert(schema::SCHEMA_KEY, schema::SCHEMA.to_be_bytes().as_slice())?;
     Ok(())
 }
 

@@ -1,15 +1,17 @@
 //! The tables, all on this page. The organisation is the first part of every key, so that a range
-//! over one organisation never meets another's rows.
+//! over one organisation never meets another's rows; [`OWED`] alone is for no organisation's eyes.
 //!
 //! Keys are fixed bytes or `&[u8]`, values `&[u8]` of our own encoding: redb's encodings of
 //! compound types may change between its major versions, bytes do not.
 
 use redb::TableDefinition;
+use sha2::{Digest, Sha256};
 
 use crate::domain::Id;
 
 /// The number of this schema; a store with a higher one was written by a newer program.
-pub(super) const SCHEMA: u32 = 1;
+/// 1 had tasks, flows and hubs; 2 has exports too.
+pub(super) const SCHEMA: u32 = 2;
 /// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
 pub(super) const MAGIC: &[u8] = b"waybill store";
 /// Where the magic stands.
@@ -34,11 +36,24 @@ pub(super) const FLOW_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::ne
 pub(super) const HUBS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("hubs");
 /// organisation, name in lower case → the hub's id.
 pub(super) const HUB_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("hub_names");
+/// organisation, export → its JSON. Since schema 2.
+pub(super) const EXPORTS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("exports");
+/// export, organisation → nothing: those that are queued, derived from their records in the same
+/// edit. Ids start with the time of their making, so the oldest of all organisations comes first.
+/// Since schema 2.
+pub(super) const OWED: TableDefinition<&OwedKey, &[u8]> = TableDefinition::new("owed");
+/// organisation, digest of a user and an idempotency key → the JSON of what it was answered with.
+/// Since schema 2.
+pub(super) const ANSWERED: TableDefinition<&AnswerKey, &[u8]> = TableDefinition::new("answered");
 
 /// An organisation and an id in it.
 pub(super) type TaskKey = [u8; 24];
 /// An organisation and the number of a field.
 pub(super) type FieldKey = [u8; 16];
+/// An export and its organisation.
+pub(super) type OwedKey = [u8; 24];
+/// An organisation and a SHA-256.
+pub(super) type AnswerKey = [u8; 44];
 
 /// The key of an id in an organisation.
 pub(super) fn key(organization: Id, id: Id) -> TaskKey {
@@ -53,6 +68,37 @@ pub(super) fn id_of(key: &TaskKey) -> Id {
     let mut id = [0; 12];
     id.copy_from_slice(&key[12..]);
     Id(id)
+}
+
+/// The organisation that a key starts with.
+pub(super) fn organization_of<const N: usize>(key: &[u8; N]) -> Id {
+    let mut organization = [0; 12];
+    organization.copy_from_slice(&key[..12]);
+    Id(organization)
+}
+
+/// The key under which an export is owed.
+pub(super) fn owed_key(organization: Id, id: Id) -> OwedKey {
+    key(id, organization)
+}
+
+/// The organisation and the export that are owed under a key.
+pub(super) fn owed_of(owed: &OwedKey) -> (Id, Id) {
+    // The two stand the other way round than in other keys.
+    (id_of(owed), organization_of(owed))
+}
+
+/// The key of what a user's idempotency key was answered with. Clients choose these keys and may
+/// make them long; their digest is not.
+pub(super) fn answer_key(organization: Id, user: &str, once: &str) -> AnswerKey {
+    let mut digest = Sha256::new();
+    for part in [user, "\0", once] {
+        digest.update(part);
+    }
+    let mut key = [0; 44];
+    key[..12].copy_from_slice(&organization.0);
+    key[12..].copy_from_slice(&digest.finalize());
+    key
 }
 
 /// The key of a field's name.

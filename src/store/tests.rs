@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+use proptest::sample::select;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::{Filter, Flow, Hub, Kind, Order, Task};
+use crate::domain::export_log::{LogField, State, Status};
+use crate::domain::{Answered, Caller, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task};
 
 const CACHE: usize = 8 << 20;
 const OURS: Id = Id([1; 12]);
@@ -42,6 +45,34 @@ impl House {
     fn refusal(&self) -> Error {
         self.open().expect_err("this file must be refused")
     }
+
+    /// Changes the closed store behind its back.
+    fn with_redb(&self, change: impl FnOnce(&WriteTransaction)) {
+        let database = redb::Database::open(self.path()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        change(&transaction);
+        transaction.commit().unwrap();
+    }
+
+    fn schema(&self) -> u32 {
+        let database = redb::Database::open(self.path()).unwrap();
+        let meta = database.begin_read().unwrap().open_table(schema::META).unwrap();
+        let number = meta.get(schema::SCHEMA_KEY).unwrap().unwrap();
+        u32::from_be_bytes(number.value().try_into().unwrap())
+    }
+}
+
+fn set_schema(transaction: &WriteTransaction, number: u32) {
+    let bytes = number.to_be_bytes();
+    transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, bytes.as_slice()).unwrap();
+}
+
+/// What the first release left behind.
+fn make_schema_1(transaction: &WriteTransaction) {
+    assert!(transaction.delete_table(schema::EXPORTS).unwrap());
+    assert!(transaction.delete_table(schema::OWED).unwrap());
+    assert!(transaction.delete_table(schema::ANSWERED).unwrap());
+    set_schema(transaction, 1);
 }
 
 fn id(number: u64) -> Id {
@@ -162,27 +193,63 @@ fn another_programs_redb_file_is_refused() {
 
 #[test]
 fn a_newer_schema_is_refused_and_both_numbers_are_named() {
+    for number in [3, 7] {
+        let house = House::filled();
+        house.with_redb(|transaction| set_schema(transaction, number));
+        let refusal = house.refusal();
+        assert!(matches!(refusal, Error::Newer { found, known: 2, .. } if found == number), "{refusal:?}");
+        assert_eq!(refusal.fault(), Fault::Unusable);
+        assert_eq!(house.schema(), number);
+    }
+}
+
+#[test]
+fn a_store_without_a_schema_number_that_means_something_is_damaged() {
     let house = House::filled();
-    let database = redb::Database::open(house.path()).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let number = 7_u32.to_be_bytes();
-    transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, number.as_slice()).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    let refusal = house.refusal();
-    assert!(matches!(refusal, Error::Newer { found: 7, known: 1, .. }), "{refusal:?}");
-    assert_eq!(refusal.fault(), Fault::Unusable);
+    house.with_redb(|transaction| set_schema(transaction, 0));
+    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+}
+
+#[test]
+fn a_store_of_schema_1_is_upgraded_once_and_keeps_its_tasks() {
+    let house = House::filled();
+    let before = everything_in(&house.open().unwrap());
+    house.with_redb(make_schema_1);
+    assert_eq!(house.schema(), 1);
+    let store = house.open().unwrap();
+    assert_eq!(everything_in(&store), before);
+    let log = export(OURS, 1);
+    store.edit(|edit| edit.put_export(&log)).unwrap();
+    drop(store);
+    assert_eq!(house.schema(), 2);
+    let store = house.open().unwrap();
+    assert_eq!(store.view().unwrap().owed().unwrap(), [log]);
+}
+
+#[test]
+fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
+    let house = House::filled();
+    house.with_redb(|transaction| {
+        make_schema_1(transaction);
+        transaction.delete_table(schema::TASKS).unwrap();
+    });
+    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+    assert_eq!(house.schema(), 1);
 }
 
 #[test]
 fn a_store_that_lost_a_table_is_damaged() {
-    let house = House::filled();
-    let database = redb::Database::open(house.path()).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.delete_table(schema::TASKS).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    assert!(matches!(house.refusal(), Error::Damaged { .. }));
+    let lost: [fn(&WriteTransaction) -> bool; 4] = [
+        |transaction| transaction.delete_table(schema::TASKS).unwrap(),
+        |transaction| transaction.delete_table(schema::EXPORTS).unwrap(),
+        |transaction| transaction.delete_table(schema::OWED).unwrap(),
+        |transaction| transaction.delete_table(schema::ANSWERED).unwrap(),
+    ];
+    for lose in lost {
+        let house = House::filled();
+        house.with_redb(|transaction| assert!(lose(transaction)));
+        assert!(matches!(house.refusal(), Error::Damaged { .. }));
+    }
 }
 
 #[test]
@@ -476,4 +543,310 @@ fn what_occurs_among_some_tasks_is_that_of_these_tasks_alone() {
     assert_eq!(seen.keys, ["_id", "flowId", "k3", "only", "status"]);
     assert_eq!(sorted(&[]), Seen::default());
     assert!(view.seen(OURS, &[id(40_000)]).is_err());
+}
+
+fn export(organization: Id, number: u64) -> ExportLog {
+    let caller = Caller {
+        user: "ana".to_owned(),
+        email: "ana@example.com".to_owned(),
+        name: "Ana".to_owned(),
+        organization,
+        permissions: vec!["*".to_owned()],
+        hubs: Some(vec![id(9)]),
+        own: false,
+    };
+    ExportLog::queued(id(number), caller, Moment(1_000), "Visits".to_owned(), r#"{"download":"xlsx"}"#.to_owned())
+}
+
+fn every_export() -> LogFilter {
+    LogFilter { email: None, data_name: None, data_type: None, status: None, since: Moment(i64::MIN) }
+}
+
+fn exports_of(view: &View, organization: Id) -> Vec<ExportLog> {
+    view.exports(organization, &every_export(), &LogOrder::default(), 0, u64::MAX).unwrap().1
+}
+
+#[test]
+fn an_export_reads_back_as_it_was_put_also_after_a_restart() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let log = ExportLog { warnings: vec!["é \" \u{0}".to_owned()], once: Some("k".to_owned()), ..export(OURS, 1) };
+    store
+        .edit(|edit| {
+            edit.put_export(&log)?;
+            assert_eq!(edit.export(OURS, id(1))?.as_ref(), Some(&log));
+            Ok(())
+        })
+        .unwrap();
+    drop(store);
+    let store = house.open().unwrap();
+    let view = store.view().unwrap();
+    assert_eq!(view.export(OURS, id(1)).unwrap().as_ref(), Some(&log));
+    assert_eq!(view.export(OURS, id(2)).unwrap(), None);
+    assert_eq!(store.edit(|edit| edit.delete_export(OURS, id(1))).unwrap(), Some(log));
+    assert_eq!(store.edit(|edit| edit.delete_export(OURS, id(1))).unwrap(), None);
+    assert!(exports_of(&store.view().unwrap(), OURS).is_empty());
+}
+
+#[test]
+fn an_export_is_owed_exactly_while_it_is_queued() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    for before in State::ALL {
+        for after in State::ALL {
+            for state in [before, after] {
+                let log = ExportLog { state, ..export(OURS, 1) };
+                store.edit(|edit| edit.put_export(&log)).unwrap();
+                let owed = store.view().unwrap().owed().unwrap();
+                assert_eq!(owed.len(), usize::from(state == State::Queued), "{before:?} to {after:?}");
+            }
+            store.edit(|edit| edit.delete_export(OURS, id(1))).unwrap().unwrap();
+            assert_eq!(store.view().unwrap().owed().unwrap(), [], "{after:?}, deleted");
+        }
+    }
+}
+
+#[test]
+fn an_edit_that_fails_leaves_nothing_owed() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let failed: domain::Result<()> = store.edit(|edit| {
+        edit.put_export(&export(OURS, 1))?;
+        Err(domain::Error::invalid("no"))
+    });
+    assert_eq!(failed.unwrap_err().kind, Kind::Invalid);
+    let view = store.view().unwrap();
+    assert_eq!((view.owed().unwrap(), view.export(OURS, id(1)).unwrap()), (vec![], None));
+}
+
+#[test]
+fn what_is_owed_comes_oldest_first_whosever_it_is() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let logs = [export(THEIRS, 1), export(OURS, 2), export(THEIRS, 2), export(OURS, 3), export(THEIRS, 5)];
+    for log in logs.iter().rev() {
+        store.edit(|edit| edit.put_export(log)).unwrap();
+    }
+    assert_eq!(store.view().unwrap().owed().unwrap(), logs);
+}
+
+#[test]
+fn another_organisation_sees_none_of_our_exports_and_cannot_take_them_away() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    for organization in [Id::MIN, OURS, THEIRS, Id::MAX] {
+        store.edit(|edit| edit.put_export(&export(organization, 1))).unwrap();
+    }
+    store.edit(|edit| edit.put_export(&export(OURS, 2))).unwrap();
+    assert_eq!(store.edit(|edit| edit.delete_export(THEIRS, id(2))).unwrap(), None);
+    assert_eq!(store.edit(|edit| edit.export(THEIRS, id(2))).unwrap(), None);
+    let view = store.view().unwrap();
+    assert_eq!(view.export(THEIRS, id(2)).unwrap(), None);
+    assert_eq!(exports_of(&view, THEIRS), [export(THEIRS, 1)]);
+    assert_eq!(exports_of(&view, OURS), [export(OURS, 2), export(OURS, 1)]);
+    assert_eq!(exports_of(&view, id(1)), []);
+    store.edit(|edit| edit.delete_export(THEIRS, id(1))).unwrap().unwrap();
+    let mut left = Vec::new();
+    store
+        .view()
+        .unwrap()
+        .each_export(&mut |log| {
+            left.push((log.organization(), log.id));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(left, [(Id::MIN, id(1)), (OURS, id(1)), (OURS, id(2)), (Id::MAX, id(1))]);
+}
+
+#[test]
+fn an_error_of_whoever_looks_stops_the_walk_over_the_exports() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    store.edit(|edit| (0..3).try_for_each(|number| edit.put_export(&export(OURS, number)))).unwrap();
+    let mut seen = 0;
+    let stopped = store.view().unwrap().each_export(&mut |_| {
+        seen += 1;
+        if seen == 2 { Err(domain::Error::invalid("enough")) } else { Ok(()) }
+    });
+    assert_eq!((seen, stopped.unwrap_err().kind), (2, Kind::Invalid));
+}
+
+#[test]
+fn a_damaged_record_of_an_export_is_an_error_by_every_way_in() {
+    let stranger = serde_json::to_vec(&export(THEIRS, 1)).unwrap();
+    let other = serde_json::to_vec(&export(OURS, 2)).unwrap();
+    for bytes in [b"".as_slice(), b"{}", b"\xff", &stranger, &other] {
+        let house = House::new();
+        house.open().unwrap().edit(|edit| edit.put_export(&export(OURS, 1))).unwrap();
+        house.with_redb(|transaction| {
+            let mut rows = transaction.open_table(schema::EXPORTS).unwrap();
+            rows.insert(&schema::key(OURS, id(1)), bytes).unwrap();
+        });
+        let store = house.open().unwrap();
+        let view = store.view().unwrap();
+        let internal = |error: domain::Error| assert_eq!((error.kind, error.part), (Kind::Internal, "store"));
+        internal(view.export(OURS, id(1)).unwrap_err());
+        internal(view.exports(OURS, &every_export(), &LogOrder::default(), 0, 0).unwrap_err());
+        internal(view.owed().unwrap_err());
+        internal(view.each_export(&mut |_| Ok(())).unwrap_err());
+        internal(store.edit(|edit| edit.export(OURS, id(1))).unwrap_err());
+        internal(store.edit(|edit| edit.delete_export(OURS, id(1))).unwrap_err());
+    }
+}
+
+#[test]
+fn what_is_owed_and_not_there_or_ended_is_an_error() {
+    let damages: [fn(&WriteTransaction); 2] = [
+        |transaction| {
+            transaction.open_table(schema::EXPORTS).unwrap().remove(&schema::key(OURS, id(1))).unwrap();
+        },
+        |transaction| {
+            let json = serde_json::to_vec(&ExportLog { state: State::Done, ..export(OURS, 1) }).unwrap();
+            let mut rows = transaction.open_table(schema::EXPORTS).unwrap();
+            rows.insert(&schema::key(OURS, id(1)), json.as_slice()).unwrap();
+        },
+    ];
+    for damage in damages {
+        let house = House::new();
+        house.open().unwrap().edit(|edit| edit.put_export(&export(OURS, 1))).unwrap();
+        house.with_redb(damage);
+        let store = house.open().unwrap();
+        assert_eq!(store.view().unwrap().owed().unwrap_err().kind, Kind::Internal);
+    }
+}
+
+fn answered(number: u64, at: i64) -> Answered {
+    Answered { export: id(number), body_sha256: "ab".repeat(32), at: Moment(at) }
+}
+
+#[test]
+fn an_idempotency_key_belongs_to_one_user_of_one_organisation() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let long = "k".repeat(10_000);
+    store
+        .edit(|edit| {
+            edit.put_answered(OURS, "ana", "k", &answered(1, 10))?;
+            edit.put_answered(OURS, "ana", &long, &answered(2, 10))?;
+            edit.put_answered(THEIRS, "ana", "k", &answered(3, 10))?;
+            edit.put_answered(OURS, "ana", "k", &answered(4, 20))?;
+            assert_eq!(edit.answered(OURS, "ana", "k")?, Some(answered(4, 20)));
+            assert_eq!(edit.answered(OURS, "bo", "k")?, None);
+            Ok(())
+        })
+        .unwrap();
+    let view = store.view().unwrap();
+    let kept = |organization, user, once: &str| view.answered(organization, user, once).unwrap();
+    assert_eq!(kept(OURS, "ana", "k"), Some(answered(4, 20)));
+    assert_eq!(kept(OURS, "ana", &long), Some(answered(2, 10)));
+    assert_eq!(kept(THEIRS, "ana", "k"), Some(answered(3, 10)));
+    for (user, once) in [("bo", "k"), ("an", "ak"), ("anak", ""), ("", "anak"), ("ana", "K"), ("ana", "")] {
+        assert_eq!(kept(OURS, user, once), None, "{user} {once}");
+    }
+}
+
+#[test]
+fn idempotency_keys_are_forgotten_everywhere_once_they_are_older_than_asked_for() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    store
+        .edit(|edit| {
+            edit.put_answered(OURS, "ana", "old", &answered(1, 9))?;
+            edit.put_answered(THEIRS, "ana", "old", &answered(2, i64::MIN))?;
+            edit.put_answered(OURS, "ana", "edge", &answered(3, 10))?;
+            edit.put_answered(THEIRS, "ana", "new", &answered(4, 11))
+        })
+        .unwrap();
+    let forget = |before| store.edit(|edit| edit.forget_answered(Moment(before))).unwrap();
+    assert_eq!((forget(10), forget(10)), (2, 0));
+    let view = store.view().unwrap();
+    assert_eq!(view.answered(OURS, "ana", "old").unwrap(), None);
+    assert_eq!(view.answered(THEIRS, "ana", "old").unwrap(), None);
+    assert_eq!(view.answered(OURS, "ana", "edge").unwrap(), Some(answered(3, 10)));
+    assert_eq!((forget(11), forget(i64::MAX)), (1, 1));
+}
+
+#[test]
+fn a_damaged_answer_to_an_idempotency_key_is_an_error() {
+    let house = House::new();
+    house.open().unwrap().edit(|edit| edit.put_answered(OURS, "ana", "k", &answered(1, 9))).unwrap();
+    house.with_redb(|transaction| {
+        let mut rows = transaction.open_table(schema::ANSWERED).unwrap();
+        rows.insert(&schema::answer_key(OURS, "ana", "k"), b"{}".as_slice()).unwrap();
+    });
+    let store = house.open().unwrap();
+    assert_eq!(store.view().unwrap().answered(OURS, "ana", "k").unwrap_err().kind, Kind::Internal);
+    assert_eq!(store.edit(|edit| edit.answered(OURS, "ana", "k")).unwrap_err().kind, Kind::Internal);
+    assert_eq!(store.edit(|edit| edit.forget_answered(Moment(0))).unwrap_err().kind, Kind::Internal);
+}
+
+/// Few different values of each, so that ties, hits and misses are all frequent.
+fn any_export() -> impl Strategy<Value = ExportLog> {
+    let facts = (select(vec![OURS, THEIRS]), 0..40_u64, select(State::ALL.to_vec()));
+    let times = (0..4_i64, proptest::option::of(0..3_i64));
+    let texts = (
+        select(vec!["Visits", "visits of May", "ÉTÉ", ""]),
+        select(vec!["task", "data"]),
+        select(vec!["ana@example.com", "Ana@Example.com", "bo@example.com"]),
+    );
+    (facts, times, texts).prop_map(|((organization, number, state), (asked, completed), (name, kind, email))| {
+        let mut log = export(organization, number);
+        log.caller.email = email.to_owned();
+        let (data_name, data_type) = (name.to_owned(), kind.to_owned());
+        ExportLog { state, asked: Moment(asked), completed: completed.map(Moment), data_name, data_type, ..log }
+    })
+}
+
+fn any_listing() -> impl Strategy<Value = (Id, LogFilter, LogOrder, u64, u64)> {
+    let rarely = |texts: Vec<&'static str>| proptest::option::weighted(0.2, select(texts).prop_map(str::to_owned));
+    let filter = (
+        rarely(vec!["ana@example.com", "BO@example.com", "nobody"]),
+        rarely(vec!["may", "été", "S", "nowhere", ""]),
+        rarely(vec!["task", "data", "other"]),
+        proptest::option::weighted(0.2, select(Status::ALL.to_vec())),
+        (0..5_i64).prop_map(Moment),
+    );
+    let filter = filter.prop_map(|(email, data_name, data_type, status, since)| LogFilter {
+        email,
+        data_name,
+        data_type,
+        status,
+        since,
+    });
+    let order = (select(LogField::ALL.to_vec()), any::<bool>());
+    let order = order.prop_map(|(by, descending)| LogOrder { by, descending });
+    let from = prop_oneof![3 => Just(0), 2 => 0..50_u64, 1 => Just(u64::MAX)];
+    let size = prop_oneof![3 => 0..20_u64, 1 => Just(u64::MAX)];
+    (select(vec![OURS, THEIRS]), filter, order, from, size)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_list_of_exports_equals_filter_sort_page_over_a_plain_list(
+        logs in prop::collection::vec(any_export(), 0..80),
+        listings in prop::collection::vec(any_listing(), 30),
+    ) {
+        let house = House::new();
+        let store = house.open().unwrap();
+        store.edit(|edit| logs.iter().try_for_each(|log| edit.put_export(log))).unwrap();
+        let mut model: HashMap<(Id, Id), ExportLog> = HashMap::new();
+        model.extend(logs.into_iter().map(|log| ((log.id, log.organization()), log)));
+        let view = store.view().unwrap();
+        for (organization, filter, order, from, size) in listings {
+            let ours = |log: &&ExportLog| log.organization() == organization;
+            let mut meant: Vec<ExportLog> =
+                model.values().filter(ours).filter(|log| filter.accepts(log)).cloned().collect();
+            meant.sort_by(|a, b| order.compare(a, b));
+            let total = meant.len() as u64;
+            let (skip, take) = (usize::try_from(from).unwrap(), usize::try_from(size).unwrap());
+            let page: Vec<ExportLog> = meant.into_iter().skip(skip).take(take).collect();
+            let listed = view.exports(organization, &filter, &order, from, size).unwrap();
+            prop_assert_eq!(listed, (total, page), "{:?} {:?} {} {}", &filter, &order, from, size);
+        }
+        let mut owed: Vec<ExportLog> = model.into_values().filter(|log| log.state == State::Queued).collect();
+        owed.sort_by_key(|log| (log.id, log.organization()));
+        prop_assert_eq!(view.owed().unwrap(), owed);
+    }
 }
