@@ -71,7 +71,7 @@ fn a_store_that_cannot_commit_refuses_what_is_new_and_works_again_by_itself() {
         }
         is_not_ready(&client);
         reads_go_on(&client, &done);
-        is_refusal(&client.post("/api/v3/tasks/bulk", &json!({"tasks": [{"flow": "Visit", "hubId": "1".repeat(24)}]})));
+        is_refusal(&client.post("/api/v3/hub", &json!({"name": format!("Hub {round}")})));
         fs::remove_file(&switch).unwrap();
         works_again(&client, &format!("after {round}"));
         is_ready(&client);

@@ -16,6 +16,8 @@ use crate::client::Client;
 
 /// The organisation of the settings.
 pub const OURS: &str = "000000000000000000000001";
+/// Tasks whose export as a workbook takes some seconds on one thread.
+pub const LONG: u64 = 150_000;
 const SIGABRT: i32 = 6;
 /// What a start may take, with a store to check on a busy machine.
 const START: Duration = Duration::from_secs(60);
@@ -107,7 +109,7 @@ pub fn token(data: &Path, organization: &str) -> String {
 /// So many tasks, one a line. Names of columns, zones and times are those of real ones.
 pub fn tasks(count: u64) -> String {
     let task = |number: u64| {
-        let status = ["OPEN", "DONE", "ONGOING"][usize::try_from(number % 3).unwrap()];
+        let status = ["UNASSIGNED", "ONGOING", "DONE"][usize::try_from(number % 3).unwrap()];
         format!(
             r#"{{"_id":"{number:024x}","title":"Visit {number}","status":"{status}","flow":"Visit","n":{number},"content":"Round {number} of the day","address":"Long Lane {number}, Eastville","createdTime":"2025-06-{:02}T08:00:00+00:00"}}"#,
             number % 28 + 1

@@ -5,22 +5,23 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::client::{Client, export};
-use crate::house::{House, OURS};
+use crate::house::{House, LONG, OURS};
 use crate::promises;
 
-const TASKS: u64 = 60_000;
 const GRACE: &str = "WAYBILL_SERVER__GRACE_SECONDS";
+const ONE_WORKER: (&str, &str) = ("WAYBILL_EXPORT__WORKERS", "1");
+const ONE_THREAD: (&str, &str) = ("WAYBILL_EXPORT__THREADS", "1");
 
 /// An export that takes some seconds, once it runs.
 fn long(client: &Client) -> String {
-    let id = client.export(&export("xlsx", TASKS, "long"));
+    let id = client.export(&export("xlsx", LONG, "long"));
     client.until(&id, "it runs", |entry| entry["state"] == "running" && entry["rowsDone"].as_u64() > Some(0));
     id
 }
 
 #[test]
 fn a_short_export_is_finished_before_the_server_leaves() {
-    let house = House::with_tasks(TASKS);
+    let house = House::with_tasks(LONG);
     let token = house.token(OURS);
     let mut server = house.start(&[(GRACE, "60")]);
     let client = server.client(&token);
@@ -38,10 +39,10 @@ fn a_short_export_is_finished_before_the_server_leaves() {
 
 #[test]
 fn a_long_export_is_handed_back_without_counting_an_attempt() {
-    let house = House::with_tasks(TASKS);
+    let house = House::with_tasks(LONG);
     let token = house.token(OURS);
     for _ in 0..4 {
-        let mut server = house.start(&[(GRACE, "0"), ("WAYBILL_EXPORT__THREADS", "1")]);
+        let mut server = house.start(&[(GRACE, "0"), ONE_THREAD]);
         let id = long(&server.client(&token));
         server.terminate();
         let asked = Instant::now();
@@ -61,9 +62,9 @@ fn a_long_export_is_handed_back_without_counting_an_attempt() {
 
 #[test]
 fn what_waits_when_the_server_leaves_is_made_after_the_next_start() {
-    let house = House::with_tasks(TASKS);
+    let house = House::with_tasks(LONG);
     let token = house.token(OURS);
-    let mut server = house.start(&[(GRACE, "1"), ("WAYBILL_EXPORT__WORKERS", "1")]);
+    let mut server = house.start(&[(GRACE, "1"), ONE_WORKER, ONE_THREAD]);
     let client = server.client(&token);
     let mut ids = vec![long(&client)];
     ids.extend((0..30).map(|number| client.export(&export("csv", 100, &format!("key {number}")))));
@@ -81,9 +82,9 @@ fn what_waits_when_the_server_leaves_is_made_after_the_next_start() {
 
 #[test]
 fn a_second_sigterm_leaves_at_once_and_nothing_is_lost() {
-    let house = House::with_tasks(TASKS);
+    let house = House::with_tasks(LONG);
     let token = house.token(OURS);
-    let mut server = house.start(&[(GRACE, "60"), ("WAYBILL_EXPORT__THREADS", "1")]);
+    let mut server = house.start(&[(GRACE, "60"), ONE_THREAD]);
     let id = long(&server.client(&token));
     server.terminate();
     std::thread::sleep(Duration::from_millis(200));
@@ -102,7 +103,7 @@ fn a_second_sigterm_leaves_at_once_and_nothing_is_lost() {
 
 #[test]
 fn a_client_that_asks_while_the_server_leaves_is_told_or_cut_off_but_never_misled() {
-    let house = House::with_tasks(TASKS);
+    let house = House::with_tasks(LONG);
     let token = house.token(OURS);
     let mut server = house.start(&[(GRACE, "2")]);
     let client = server.client(&token);
