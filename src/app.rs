@@ -2,18 +2,22 @@
 
 pub mod queue;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Semaphore;
 
 use crate::auth::Keys;
+use crate::domain::Id;
+use crate::domain::limits::SMALL_EXPORT_ROWS;
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
 use crate::settings::Settings;
 use crate::storage::Folder;
 use crate::store::Store;
+use queue::{Limits, Queue};
 
 /// The name of the store's file in the data folder.
 pub const STORE_FILE: &str = "waybill.redb";
@@ -36,6 +40,10 @@ pub struct App {
     pub pool: Arc<rayon::ThreadPool>,
     /// Direct exports that may run at once.
     pub direct: Arc<Semaphore>,
+    /// Background exports that wait or run.
+    pub queue: Queue,
+    /// Background exports that have not ended, by what was asked for.
+    pub asked: Mutex<HashMap<[u8; 32], Id>>,
     /// Where the server listens, once it does.
     pub address: OnceLock<SocketAddr>,
 }
@@ -81,9 +89,11 @@ impl App {
             .num_threads(settings.export.threads)
             .thread_name(|number| format!("render-{number}"))
             .build()?;
+        let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
+        let asked = Mutex::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
         let (ids, pool, address) = (IdMaker::new(), Arc::new(pool), OnceLock::new());
-        Ok(Arc::new(Self { settings, store, folder, keys, clock, ids, pool, direct, address }))
+        Ok(Arc::new(Self { settings, store, folder, keys, clock, ids, pool, direct, queue, asked, address }))
     }
 
     /// Where clients reach the server, without a slash at the end.

@@ -19,5 +19,6 @@ pub mod export;
 pub mod intake;
 
 pub mod http;
+pub mod jobs;
 
 pub mod cli;

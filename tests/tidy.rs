@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["auth", "ingest", "render", "storage", "store"],
     &["app"],
     &["demo", "export", "intake"],
-    &["http"],
+    &["http", "jobs"],
     &["cli"],
     &["main"],
 ];
@@ -38,6 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ureq", &["cli"]),
     ("toml", &["settings"]),
     ("getrandom", &["kit"]),
+    ("rustix", &["storage"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
     ("rayon", &["kit", "store", "app", "intake"]),
 ];

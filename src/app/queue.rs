@@ -91,6 +91,12 @@ impl Queue {
         self.change(|state| state.push(job))
     }
 
+    /// Whether [`Queue::push`] would take one more of this user.
+    pub fn has_room(&self, organization: Id, user: &str) -> bool {
+        let state = self.lock();
+        state.lines.get(&organization).map_or(0, |line| line.of_user(user)) < state.limits.per_user
+    }
+
     /// Puts an export that was accepted before in front of all the new ones of its organisation:
     /// what a start finds on disk, and what a run hands back. Among themselves these stand by age,
     /// in whatever order they come. One that still runs waits only when that run has let go of it.

@@ -60,6 +60,15 @@ impl Keys {
         self.links.sign(key, expires)
     }
 
+    /// The part of a file's key that nobody can guess, the same each time for the same export.
+    pub fn file_secret(&self, export: Id) -> String {
+        /// Characters of six bits: more than 128 bits.
+        const LENGTH: usize = 22;
+        let mut secret = self.links.sign(&format!("file of {export}"), 0);
+        secret.truncate(LENGTH);
+        secret
+    }
+
     /// Whether this server signed that link.
     pub fn link_is_genuine(&self, key: &str, expires: i64, signature: &str) -> bool {
         self.links.is_genuine(key, expires, signature)

@@ -4,25 +4,30 @@ use std::io::{BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::app::App;
+use crate::app::queue::Found;
 use crate::auth::Claims;
 use crate::demo;
+use crate::domain::export_log::File;
 use crate::domain::{Caller, Filter, Order};
-use crate::export::{self, Cancel, Finished};
+use crate::export;
 use crate::http::file_link;
 use crate::intake;
+use crate::jobs::Workers;
 use crate::kit::secret;
 use crate::store::Selection;
 
 use super::fail::Failure;
-use super::serve::bind;
+use super::serve::{bind, until_stopped};
 use super::{Place, start};
 
 const DAYS: i64 = 30;
+/// Between two looks at how far the export is.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Tasks that look like a field operation's, one export of all of them, and the server.
 #[derive(Debug, Args)]
@@ -53,12 +58,12 @@ impl Demo {
             let listener = bind(app.settings.server.listen).await?;
             // Links need the address before the server takes connections.
             let _ = app.address.set(listener.local_addr()?);
+            let workers = Workers::start(&app)?;
             let making = Arc::clone(&app);
             let tasks = self.tasks;
             let made = tokio::task::spawn_blocking(move || make(&making, &caller, tasks));
             made.await.map_err(|error| Failure::new(error.to_string()))??;
-            crate::http::serve(Arc::clone(&app), listener, start::stopped()).await?;
-            Ok(())
+            until_stopped(&app, listener, workers).await
         })
     }
 }
@@ -112,19 +117,37 @@ fn make(app: &App, caller: &Caller, count: u64) -> Result<(), Failure> {
     );
 
     let started = Instant::now();
-    let plan = export::plan(app, caller, br#"{"download":"xlsx","limit":1000000,"name":"Waybill demo"}"#)?;
-    let finished = export::keep(app, plan, &Cancel::new())?;
-    println!("Exported {} tasks to a workbook in {:.1} s.", finished.outcome.total, seconds(started));
-    tell(app, &finished)
+    let (rows, file) = export_all(app, caller)?;
+    println!("Exported {rows} tasks to a workbook in the background in {:.1} s.", seconds(started));
+    tell(app, &file)
 }
 
-fn tell(app: &App, finished: &Finished) -> Result<(), Failure> {
+/// One background export, as a client would ask for it, and what became of it.
+fn export_all(app: &App, caller: &Caller) -> Result<(u64, File), Failure> {
+    let body = br#"{"download":"xlsx","background":true,"name":"Waybill demo"}"#;
+    let asked = export::submit(app, caller, body, None)?;
+    let bar = start::bar(asked.rows, "{wide_bar} {pos}/{len} rows");
+    loop {
+        let entry = export::entry(app, caller, asked.id)?;
+        if let Some(Found::Running(meter)) = &entry.found {
+            bar.set_position(meter.rows().0);
+        }
+        if entry.log.state.has_ended() {
+            bar.finish_and_clear();
+            let why = entry.log.error.unwrap_or_else(|| "the export made no file".to_owned());
+            return entry.log.file.map(|file| (entry.log.rows, file)).ok_or_else(|| Failure::new(why));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn tell(app: &App, made: &File) -> Result<(), Failure> {
     let url = app.public_url();
     let claims = Claims::of_everything(app.settings.organization.id, "demo@example.com", app.clock.now(), DAYS);
     let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
-    let file = app.settings.data.dir.join("files").join(&finished.key);
+    let file = app.settings.data.dir.join("files").join(&made.key);
     println!("\nFile:   {}", file.display());
-    println!("Link:   {}", file_link(app, &finished.key, &finished.name));
+    println!("Link:   {}", file_link(app, &made.key, &made.name));
     println!("Server: {url}");
     println!("Token:  {token}");
     println!("\nAsk for an export yourself (in another window):\n");

@@ -9,13 +9,14 @@ use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
 use crate::domain::limits::MAX_EXPORT_ROWS;
-use crate::export::{self, Cancel};
+use crate::export;
+use crate::kit::meter::Meter;
 use crate::kit::secret;
 
 use super::fail::Failure;
 use super::{Place, start};
 
-const BAR: &str = "{spinner} {decimal_bytes} written, {elapsed}";
+const BAR: &str = "{wide_bar} {pos}/{len} rows {eta}";
 
 /// An export without a server: every key of the request is a flag.
 #[derive(Debug, Args)]
@@ -140,8 +141,9 @@ impl Export {
                 self.output.display()
             ));
         }
-        let mut draft = Draft::beside(&self.output)?;
-        let outcome = export::stream(&app, plan, &mut draft, &Cancel::new())?;
+        let meter = Meter::new();
+        let mut draft = Draft::beside(&self.output, plan.rows(), meter.clone())?;
+        let outcome = export::stream(&app, plan, &mut draft, &meter)?;
         draft.keep(&self.output)?;
         start::say(&format!("{} tasks in {}, {} matched", outcome.total, self.output.display(), outcome.matched));
         outcome.warnings.iter().for_each(|warning| start::say(&format!("note: {warning}")));
@@ -154,15 +156,16 @@ struct Draft {
     file: io::BufWriter<File>,
     path: PathBuf,
     bar: ProgressBar,
+    meter: Meter,
 }
 
 impl Draft {
-    fn beside(output: &Path) -> Result<Self, Failure> {
+    fn beside(output: &Path, rows: u64, meter: Meter) -> Result<Self, Failure> {
         let name = format!(".waybill-{}", secret::random_text(12));
         let path = output.parent().unwrap_or(Path::new("")).join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = file.map_err(|error| Failure::new(format!("{} cannot be written: {error}", output.display())))?;
-        Ok(Self { file: io::BufWriter::with_capacity(256 * 1024, file), path, bar: start::bar(0, BAR) })
+        Ok(Self { file: io::BufWriter::with_capacity(256 * 1024, file), path, bar: start::bar(rows, BAR), meter })
     }
 
     fn keep(mut self, output: &Path) -> io::Result<()> {
@@ -176,7 +179,7 @@ impl Draft {
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = self.file.write(bytes)?;
-        self.bar.inc(length as u64);
+        self.bar.set_position(self.meter.rows().0);
         Ok(length)
     }
 

@@ -27,8 +27,10 @@ pub enum Kind {
     Unsupported,
     /// The caller was too slow in sending.
     Timeout,
-    /// Not now: a limit is reached, or a part is out of order for the moment.
+    /// Not now: a limit is reached.
     Busy,
+    /// A part is out of order for the moment, and will be back by itself or once the operator has acted.
+    Unavailable,
     /// The work was stopped because nobody waits for it any more.
     Canceled,
     /// The fault is ours.
@@ -76,6 +78,20 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// The error and what caused it, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            let sentence = error.to_string();
+            if !text.ends_with(&sentence) {
+                text = format!("{text}: {sentence}");
+            }
+            cause = error.source();
+        }
+        text
     }
 
     /// The same error, said to come from `part`.

@@ -127,6 +127,10 @@ pub struct ExportRequest {
     pub zone: Zone,
     /// The file title.
     pub name: Option<String>,
+    /// Whether the caller does not wait for the file.
+    pub background: bool,
+    /// The key under which the caller asks for it once and no more.
+    pub once: Option<String>,
 }
 
 impl ExportRequest {
@@ -151,17 +155,14 @@ impl ExportRequest {
         let faults_before = params.faults.len();
         let selecting = Selecting::read(&mut params, export_zone.as_ref().unwrap_or(zone), names, MAX_EXPORT_ROWS);
         params.faults.drop_repeats(faults_before);
-        if params.boolean("background") == Some(true) {
-            params.fault::<()>("background", "must be false: this version answers exports directly.");
-        }
+        let background = params.boolean("background").unwrap_or(false);
+        params.boolean("notify");
         // No export config can be stored yet, so that none is ever the right one.
         if params.string("exportConfigId").is_some() {
             params.invalid::<()>("exportConfigId", "");
         }
         let name = read_name(&mut params);
-        for background_only in ["notify", "idempotencyKey"] {
-            params.ignore(background_only);
-        }
+        let once = read_once(&mut params);
         for older in ["orderBy", "limitTask"] {
             if params.value(older).is_some() {
                 params.fault::<()>(older, "is not supported. Leave it out.");
@@ -172,7 +173,7 @@ impl ExportRequest {
         let (Some(download), Some(zone)) = (download, export_zone) else {
             return Err(super::Error::invalid("The download field is required."));
         };
-        Ok(Self { download, selecting, given_flow_ids, given_hub_ids, zone, name })
+        Ok(Self { download, selecting, given_flow_ids, given_hub_ids, zone, name, background, once })
     }
 }
 
@@ -232,6 +233,22 @@ fn read_fields(params: &mut Params, names: &FieldNames) -> Option<Vec<String>> {
         }
     }
     Some(fields)
+}
+
+/// The longest idempotency key, in bytes.
+pub const MAX_ONCE_BYTES: usize = 255;
+
+/// Whether a text can be an idempotency key.
+pub fn is_once(text: &str) -> bool {
+    (1..=MAX_ONCE_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn read_once(params: &mut Params) -> Option<String> {
+    let once = params.string("idempotencyKey")?;
+    if is_once(&once) {
+        return Some(once);
+    }
+    params.fault("idempotencyKey", "must be 1 to 255 visible ASCII characters.")
 }
 
 fn read_name(params: &mut Params) -> Option<String> {

@@ -161,6 +161,12 @@ pub struct ExportLog {
     /// The key under which the caller asks for it once and no more.
     #[serde(default)]
     pub once: Option<String>,
+    /// The last task in the file.
+    #[serde(default)]
+    pub last_id: Option<Id>,
+    /// The last column of the file.
+    #[serde(default)]
+    pub last_field: Option<String>,
 }
 
 impl ExportLog {
@@ -185,6 +191,8 @@ impl ExportLog {
             warnings: Vec::new(),
             downloads: 0,
             once: None,
+            last_id: None,
+            last_field: None,
         }
     }
 
@@ -240,6 +248,8 @@ impl Answered {
 /// Which records are meant; an absent part accepts everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter {
+    /// Asked for by the user of this id.
+    pub user: Option<String>,
     /// Asked for by whoever has this e-mail, without regard to case.
     pub email: Option<String>,
     /// With this text in their name, without regard to case.
@@ -257,6 +267,7 @@ impl LogFilter {
     pub fn accepts(&self, log: &ExportLog) -> bool {
         let lower = |text: &String| text.to_lowercase();
         log.asked >= self.since
+            && self.user.as_ref().is_none_or(|user| *user == log.caller.user)
             && self.status.is_none_or(|status| log.state.status() == status)
             && self.data_type.as_ref().is_none_or(|data_type| *data_type == log.data_type)
             && self.email.as_ref().map(lower).is_none_or(|email| log.caller.email.to_lowercase() == email)
@@ -382,7 +393,7 @@ mod tests {
     }
 
     fn all() -> LogFilter {
-        LogFilter { email: None, data_name: None, data_type: None, status: None, since: Moment(0) }
+        LogFilter { user: None, email: None, data_name: None, data_type: None, status: None, since: Moment(0) }
     }
 
     #[test]
@@ -430,7 +441,7 @@ mod tests {
             },
             "asked": 1_000, "data_type": "task", "data_name": "Visits of May", "body": "{\"download\":\"xlsx\"}",
             "background": true, "state": "queued", "attempts": 0, "started": null, "completed": null,
-            "rows": 0, "matched": 0, "file": null, "error": null, "warnings": [], "downloads": 0, "once": null,
+            "rows": 0, "matched": 0, "file": null, "error": null, "warnings": [], "downloads": 0, "once": null, "last_id": null, "last_field": null,
         });
         assert_eq!(written, wanted);
     }
@@ -508,6 +519,7 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let accepted = [
             all(),
+            LogFilter { user: text("ana"), ..all() },
             LogFilter { email: text("ANA@example.com"), ..all() },
             LogFilter { data_name: text("OF may"), ..all() },
             LogFilter { data_name: text(""), ..all() },

@@ -2,6 +2,10 @@
 
 /// The most rows one export may have (contract 2).
 pub const MAX_EXPORT_ROWS: u64 = 1_000_000;
+/// Rows up to which a background export does not wait behind larger ones.
+pub const SMALL_EXPORT_ROWS: u64 = 10_000;
+/// Runs of one export that may be interrupted before it is given up (reliability.md 3.1).
+pub const MAX_ATTEMPTS: u32 = 3;
 /// Tasks in each JSON file of a zip (contract 2, JSON).
 pub const JSON_PART_TASKS: u64 = 10_000;
 /// The most ids in the `ids` filter (contract 2).

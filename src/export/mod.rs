@@ -1,15 +1,29 @@
-//! An export's way from a request to a file: resolve the plan, select, render, keep.
+//! An export's way from a request to a file: ask, plan, select, render, keep; and, for those that
+//! nobody waits for, the promise on disk and the log.
+//!
+//! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `run`
+//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `log` (what the
+//! caller sees of it).
 
-mod cancel;
+mod ask;
+mod attempt;
 mod columns;
+mod log;
+mod once;
 mod plan;
 mod run;
+mod submit;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
-pub use cancel::Cancel;
+pub use attempt::{attempt, rescue};
+pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
+pub use once::replay;
 pub use plan::{Plan, plan};
 pub use run::{Finished, Outcome, keep, stream};
+pub use submit::{direct, direct_record, streamed, submit};
 
-use crate::app::App;
 use crate::domain::field::FieldNames;
 use crate::domain::{Caller, Error, Filter, Id, Kind, Result};
 use crate::store::View;
@@ -43,12 +57,4 @@ pub fn narrow(filter: &mut Filter, caller: &Caller) -> Result<Vec<String>> {
         warnings.push("Only tasks assigned to you are included.".to_owned());
     }
     Ok(warnings)
-}
-
-/// The direct export: one plan, one file in the data folder.
-///
-/// # Errors
-/// Whatever [`plan`] and [`keep`] answer.
-pub fn direct(app: &App, caller: &Caller, body: &[u8], cancel: &Cancel) -> Result<Finished> {
-    keep(app, plan(app, caller, body)?, cancel)
 }

@@ -1,14 +1,12 @@
 //! A request resolved against what is stored: which rows, which columns, which file.
 
 use crate::app::App;
-use crate::domain::export::ExportRequest;
-use crate::domain::limits::MAX_EXPORT_ROWS;
-use crate::domain::request::Params;
-use crate::domain::{Caller, Column, Download, Error, Id, Moment, Permission, Result, Zone};
+use crate::domain::{Caller, Column, Download, Error, Id, Moment, Result, Zone};
 use crate::render;
-use crate::store::{Selection, View};
+use crate::store::View;
 
-use super::{columns, field_names, narrow};
+use super::ask::ask;
+use super::columns;
 
 /// Everything that is decided before the first byte: nothing in it changes during the run, and the
 /// view it holds is the one moment that the file shows.
@@ -58,84 +56,42 @@ impl Plan {
     }
 }
 
-/// Resolves a request body.
+/// Resolves a request body, as asked for now.
 ///
 /// # Errors
 /// `Forbidden` without the permission or for a foreign hub, `Invalid` with every fault of the body,
 /// or when more rows are asked for than one export may have.
 pub fn plan(app: &App, caller: &Caller, body: &[u8]) -> Result<Plan> {
-    caller.demand(Permission::ExportTask)?;
-    let view = app.store.view()?;
-    let organization = caller.organization;
-    let names = field_names(&view, organization)?;
-    let request = ExportRequest::read(Params::from_body(body)?, &app.settings.timezone, &names)?;
-
-    let mut selecting = request.selecting;
-    let mut warnings = narrow(&mut selecting.filter, caller)?;
-    warnings.extend(unknown_ids(&view, organization, &request.given_flow_ids, &request.given_hub_ids)?);
-
-    let (skip, take) = page(selecting.page, selecting.limit, app.settings.export.direct_default_limit);
-    let selection = Selection { organization, filter: selecting.filter, order: selecting.order, skip, take };
-    let selected = app.pool.install(|| view.select(&selection))?;
-    let rows = selected.ids.len() as u64;
-    if rows > MAX_EXPORT_ROWS {
-        return Err(Error::invalid(format!(
-            "This export matches {} tasks; the most is {MAX_EXPORT_ROWS}. Narrow the filters, or use page and limit.",
-            selected.matched
-        )));
-    }
-    if rows > app.settings.export.direct_max_rows {
-        return Err(Error::invalid(format!(
-            "This export has {rows} tasks; the most for a direct export is {}. Use background, or page and limit.",
-            app.settings.export.direct_max_rows
-        )));
-    }
-    let columns =
-        app.pool.install(|| resolve_columns(&view, organization, request.download, selecting.fields, &selected.ids))?;
     let asked = app.clock.now();
+    resolve(app, caller, body, app.ids.id(asked), asked)
+}
+
+/// Resolves the request of an export that was asked for before, against what is stored now.
+///
+/// # Errors
+/// Those of [`plan`].
+pub(super) fn resolve(app: &App, caller: &Caller, body: &[u8], id: Id, asked: Moment) -> Result<Plan> {
+    let view = app.store.view()?;
+    let ask = ask(app, &view, caller, body)?;
+    let selected = app.pool.install(|| view.select(&ask.selection))?;
+    ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;
+    let request = ask.request;
+    let organization = caller.organization;
+    let resolve = || resolve_columns(&view, organization, request.download, request.selecting.fields, &selected.ids);
+    let columns = app.pool.install(resolve)?;
     Ok(Plan {
-        id: app.ids.id(asked),
+        id,
         asked,
         organization,
         download: request.download,
         columns,
         ids: selected.ids,
         matched: selected.matched,
-        warnings,
+        warnings: ask.warnings,
         zone: request.zone,
         name: request.name,
         view,
     })
-}
-
-/// Rows to leave out and to take: with neither `page` nor `limit` the default of direct exports,
-/// with one of them the other's documented default.
-fn page(page: Option<u64>, limit: Option<u64>, default_limit: u64) -> (u64, Option<u64>) {
-    const DOCUMENTED_LIMIT: u64 = 30;
-    match (page, limit) {
-        (None, None) => (0, (default_limit > 0).then_some(default_limit)),
-        (page, limit) => {
-            let limit = limit.unwrap_or(DOCUMENTED_LIMIT);
-            ((page.unwrap_or(1) - 1).saturating_mul(limit), Some(limit))
-        }
-    }
-}
-
-fn unknown_ids(view: &View, organization: Id, flow_ids: &[String], hub_ids: &[String]) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    for text in flow_ids {
-        let known = text.parse().ok().map(|id| view.flow(organization, id)).transpose()?.flatten();
-        if known.is_none() {
-            warnings.push(format!("The flowId {text} does not exist and matches nothing."));
-        }
-    }
-    for text in hub_ids {
-        let known = text.parse().ok().map(|id| view.hub(organization, id)).transpose()?.flatten();
-        if known.is_none() {
-            warnings.push(format!("The hubId {text} does not exist and matches nothing."));
-        }
-    }
-    Ok(warnings)
 }
 
 /// Whole tasks are copied when JSON is asked for without `fields`; then there are no columns.

@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use crate::app::App;
-use crate::domain::{Error, Id, Result};
+use crate::domain::{Error, Id, Kind, Result};
+use crate::kit::fail;
+use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
-use crate::kit::secret;
 use crate::render::{self, Renderer, Row, Spec};
 
-use super::{Cancel, Plan};
+use super::Plan;
 
 /// Rows that are looked at for the widths of columns.
 const SAMPLE_ROWS: usize = 200;
@@ -45,29 +46,49 @@ pub struct Finished {
     pub key: String,
     /// The name a browser saves it under.
     pub name: String,
+    /// `xlsx`, `json`, `zip`, `csv` or `ndjson`.
+    pub kind: &'static str,
     /// Bytes.
     pub size: u64,
+    /// The SHA-256 of the bytes, in lower-case hex.
+    pub sha256: String,
 }
 
-/// Runs a plan into a file of the data folder.
+/// Runs a plan into a file of the data folder. The key derives from the export's id, so that a
+/// second run of the same export takes the place of the first.
 ///
 /// # Errors
 /// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
-pub fn keep(app: &App, plan: Plan, cancel: &Cancel) -> Result<Finished> {
-    let name = plan.file_name();
-    let key = format!("{}/{}_{}.{}", plan.asked.day(), plan.stem(), secret::random_text(22), plan.extension());
+pub fn keep(app: &App, plan: Plan, meter: &Meter) -> Result<Finished> {
+    let (name, kind) = (plan.file_name(), plan.extension());
+    let key = format!("{}/{}_{}.{kind}", plan.asked.day(), plan.stem(), app.keys.file_secret(plan.id));
     let mut draft = app.folder.create()?;
-    let outcome = stream(app, plan, &mut draft, cancel)?;
+    let outcome = stream(app, plan, &mut draft, meter)?;
+    meter.enter(Stage::Storing);
+    fail::place("before-put");
+    go_on(meter)?;
     let stored = draft.keep(&key)?;
-    Ok(Finished { outcome, key, name, size: stored.size })
+    fail::place("after-put");
+    Ok(Finished { outcome, key, name, kind, size: stored.size, sha256: stored.sha256 })
+}
+
+/// # Errors
+/// `Canceled` once the run was told to stop.
+pub(super) fn go_on(meter: &Meter) -> Result<()> {
+    meter.check().map_err(|stop| match stop {
+        Stop::Canceled => Error::new(Kind::Canceled, "The export was canceled."),
+        Stop::Leaving => Error::new(Kind::Canceled, "The server is leaving."),
+    })
 }
 
 /// Runs a plan into any writer, from its first byte to its last.
 ///
 /// # Errors
 /// `Canceled` when told to stop, else what store, render or the writer answer.
-pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), cancel: &Cancel) -> Result<Outcome> {
+pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &Meter) -> Result<Outcome> {
     let fields: Vec<String> = plan.columns.iter().map(|column| column.id.clone()).collect();
+    meter.expect(plan.rows());
+    meter.enter(Stage::Rendering);
     let sample = sample(&plan, &fields)?;
     let mut renderer = Renderer::new(
         Spec {
@@ -87,21 +108,33 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), cancel: &
     let encoder = renderer.encoder();
     let rows_per_block = render::rows_per_block(plan.download, plan.columns.len(), plan.rows());
     let (view, organization, whole) = (&plan.view, plan.organization, plan.columns.is_empty());
-    let encode = |(place, ids): (usize, &[Id])| {
-        cancel.check()?;
+    let encode = |(place, ids): (usize, &[Id])| -> Result<_> {
+        go_on(meter)?;
         let mut block = encoder.block((place * rows_per_block) as u64);
         view.read(organization, ids, &fields, &mut |record| {
             block.row(&if whole { Row::Task(record.json()?) } else { Row::Cells(record.cells) })
         })?;
-        block.finish()
+        Ok((ids.len() as u64, block.finish()?))
     };
-    ordered(&app.pool, plan.ids.chunks(rows_per_block).enumerate(), encode, |block| {
-        cancel.check()?;
-        renderer.place(block, out)
+    ordered(&app.pool, plan.ids.chunks(rows_per_block).enumerate(), encode, |(rows, block)| {
+        go_on(meter)?;
+        renderer.place(block, out)?;
+        advance(meter, rows);
+        Ok::<_, Error>(())
     })?;
     let repairs = renderer.finish(out)?;
     plan.warnings.extend(repairs.warnings());
     outcome(plan)
+}
+
+/// Counts rows that are placed; each tenth of them is a place to fail at.
+fn advance(meter: &Meter, rows: u64) {
+    let tenths = |(done, total): (u64, u64)| (done * 10).checked_div(total).unwrap_or(10);
+    let before = tenths(meter.rows());
+    meter.advance(rows);
+    for tenth in before + 1..=tenths(meter.rows()) {
+        fail::place(&format!("rendered-{tenth}0"));
+    }
 }
 
 fn sample(plan: &Plan, fields: &[String]) -> Result<Vec<Vec<Option<String>>>> {

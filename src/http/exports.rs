@@ -14,7 +14,8 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::domain::{Caller, Error, Kind, Permission, Result};
-use crate::export::{self, Cancel, Finished, Plan};
+use crate::export::{self, Finished, Plan};
+use crate::kit::meter::{Meter, Stop};
 use crate::render::media_type;
 
 use super::guard::{Shared, request_id};
@@ -35,12 +36,14 @@ pub(super) async fn export(State(shared): State<Shared>, headers: HeaderMap, bod
     let server = &shared.app.settings.server;
     let body = body::whole(body, server.max_body_bytes, server.body_idle_seconds).await?;
     let turn = turn(&shared).await?;
-    let leaving = CancelOnDrop(Cancel::new());
+    let leaving = CancelOnDrop(Meter::new());
     let (planner, cancel) = (shared.clone(), leaving.0.clone());
     let asker = caller.clone();
     // The turn goes with the work: one that nobody waits for any more still takes its place.
     let (plan, turn) = work(move || {
-        cancel.check()?;
+        if cancel.stopped().is_some() {
+            return Err(Error::new(Kind::Canceled, "The client left."));
+        }
         Ok((export::plan(&planner.app, &asker, &body)?, turn))
     })
     .await?;
@@ -53,9 +56,9 @@ pub(super) async fn export(State(shared): State<Shared>, headers: HeaderMap, bod
         let _turn = turn;
         let finished = export::keep(&app, plan, &cancel)?;
         // Whoever asked has left, and nobody else will ever know of the file.
-        if let Err(left) = cancel.check() {
+        if cancel.stopped().is_some() {
             app.folder.delete(&finished.key)?;
-            return Err(left);
+            return Err(Error::new(Kind::Canceled, "The client left."));
         }
         Ok(finished)
     })
@@ -150,11 +153,11 @@ fn broken_off(error: &Error, reference: &str) -> io::Error {
 }
 
 /// Says stop when the answer is dropped, which is what happens when the client leaves.
-struct CancelOnDrop(Cancel);
+struct CancelOnDrop(Meter);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancel();
+        self.0.stop(Stop::Canceled);
     }
 }
 

@@ -84,7 +84,7 @@ impl IntoResponse for Failure {
             Kind::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Kind::Busy => {
+            Kind::Busy | Kind::Unavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
             }
             Kind::TooLarge | Kind::Timeout => {
@@ -121,21 +121,12 @@ fn status(kind: Kind) -> StatusCode {
         Kind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
         Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Canceled => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Unavailable | Kind::Canceled => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 /// An error and what caused it, for the log.
 pub(super) fn chain(error: &Error) -> String {
-    let mut text = error.message.clone();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let sentence = error.to_string();
-        if !text.ends_with(&sentence) {
-            text = format!("{text}: {sentence}");
-        }
-        cause = error.source();
-    }
-    text
+    error.chain()
 }

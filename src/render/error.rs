@@ -45,7 +45,7 @@ impl From<Error> for domain::Error {
                 if matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) =>
             {
                 let message = "The disk is full. Try again when the operator has made space.";
-                Self::new(domain::Kind::Busy, message).from_part("render").with_source(io)
+                Self::new(domain::Kind::Unavailable, message).from_part("render").with_source(io)
             }
             Error::Io(io) if io.kind() == std::io::ErrorKind::BrokenPipe => {
                 Self::new(domain::Kind::Canceled, "Nobody takes the file any more.").from_part("render").with_source(io)

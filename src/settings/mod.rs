@@ -87,6 +87,10 @@ pub struct Export {
     pub dates: Dates,
     /// Threads that select and render; 0 for one each core.
     pub threads: usize,
+    /// Background exports at a time; 0 for half as many as there are cores.
+    pub workers: usize,
+    /// Background exports of one caller that may wait.
+    pub queue_per_user: usize,
 }
 
 /// How date-times are written into workbooks.
@@ -103,6 +107,10 @@ pub enum Dates {
 pub struct Retention {
     /// Days that a file can be fetched.
     pub days: u32,
+    /// Days that an entry of the export log is kept.
+    pub log_days: u32,
+    /// Minutes between two looks for what has had its time.
+    pub sweep_minutes: u32,
 }
 
 /// How files are reached.
@@ -165,8 +173,10 @@ impl Default for Settings {
                 direct_at_once: 4,
                 dates: Dates::Cells,
                 threads: 0,
+                workers: 0,
+                queue_per_user: 200,
             },
-            retention: Retention { days: 30 },
+            retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
             storage: Storage { link_hours: 168 },
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
         }
@@ -177,6 +187,14 @@ impl Export {
     /// Whether date-times are written as texts.
     pub fn dates_as_text(&self) -> bool {
         self.dates == Dates::Text
+    }
+
+    /// How many background exports run at a time: at least one.
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1),
+            workers => workers,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use super::path;
 use crate::domain;
-use crate::kit::secret;
+use crate::kit::{fail, secret};
 
 /// Bytes that are gathered before they are written and hashed.
 const BUFFER: usize = 256 * 1024;
@@ -83,6 +83,9 @@ impl Draft {
     }
 
     fn empty(&mut self) -> io::Result<()> {
+        if let Some(error) = fail::error("draft-write") {
+            return Err(error);
+        }
         self.file.write_all(&self.buffer)?;
         self.hash.update(&self.buffer);
         self.buffer.clear();

@@ -38,7 +38,7 @@ impl From<Error> for domain::Error {
         match error {
             Error::Full(_) => {
                 let message = "The disk is full. Try again when the operator has made space.";
-                Self::new(domain::Kind::Busy, message).from_part("storage").with_source(error)
+                Self::new(domain::Kind::Unavailable, message).from_part("storage").with_source(error)
             }
             other => Self::internal("storage", other),
         }

@@ -53,6 +53,15 @@ impl Folder {
         &self.temp
     }
 
+    /// Bytes that are free on the disk of the folder.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn free_bytes(&self) -> domain::Result<u64> {
+        let facts = rustix::fs::statvfs(&self.temp).map_err(|error| Error::at(&self.temp, error.into()))?;
+        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
     /// Starts a file; unless it is kept, nothing of it remains.
     ///
     /// # Errors

@@ -559,7 +559,7 @@ fn export(organization: Id, number: u64) -> ExportLog {
 }
 
 fn every_export() -> LogFilter {
-    LogFilter { email: None, data_name: None, data_type: None, status: None, since: Moment(i64::MIN) }
+    LogFilter { user: None, email: None, data_name: None, data_type: None, status: None, since: Moment(i64::MIN) }
 }
 
 fn exports_of(view: &View, organization: Id) -> Vec<ExportLog> {
@@ -807,6 +807,7 @@ fn any_listing() -> impl Strategy<Value = (Id, LogFilter, LogOrder, u64, u64)> {
         (0..5_i64).prop_map(Moment),
     );
     let filter = filter.prop_map(|(email, data_name, data_type, status, since)| LogFilter {
+        user: None,
         email,
         data_name,
         data_type,

@@ -1,0 +1,204 @@
+//! One run of an export that is owed: counted on disk before the work, settled in one edit after it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::app::queue::{Job, Running};
+use crate::domain::export_log::State;
+use crate::domain::limits::MAX_ATTEMPTS;
+use crate::domain::{Download, Error, ExportLog, Id, Kind, Result};
+use crate::kit::fail;
+use crate::kit::meter::{Meter, Stage, Stop};
+
+use super::plan::resolve;
+use super::submit::{done, job};
+use super::{Finished, Plan, keep, once};
+
+/// How long a store that cannot be written is left alone.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Runs an export and settles it, whatever comes of it. A server that leaves hands it back.
+pub fn attempt(app: &App, running: &Running) {
+    let meter = &running.meter;
+    let Some(Some(log)) = patiently(meter, || count(app, &running.job)) else { return };
+    fail::place("counted");
+    let made = catch_unwind(AssertUnwindSafe(|| make(app, &log, meter)));
+    let made = made.unwrap_or_else(|_| Err(Error::internal("export", "the run panicked")));
+    if made.is_err() && meter.stopped() == Some(Stop::Leaving) {
+        patiently(&Meter::new(), || hand_back(app, &log));
+        return;
+    }
+    let file = made.as_ref().ok().map(|finished| finished.key.clone());
+    let ended = ended(app, &log, made);
+    fail::place("before-settle");
+    let settled = patiently(meter, || settle(app, &ended));
+    fail::place("after-settle");
+    // Somebody canceled or deleted it meanwhile: nobody will ask for the file.
+    if settled == Some(false)
+        && let Some(key) = file
+        && let Err(error) = app.folder.delete(&key)
+    {
+        tracing::warn!(export = %log.id, cause = error.chain(), "the file of a canceled export is left to the sweeper");
+    }
+    forget(app, &log);
+    meter.finish();
+}
+
+/// What is owed from before goes into the queue; what was interrupted too often fails here.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn rescue(app: &App) -> Result<()> {
+    let owed = app.store.view()?.owed()?;
+    let (given_up, owed): (Vec<_>, Vec<_>) = owed.into_iter().partition(|log| log.attempts >= MAX_ATTEMPTS);
+    if !given_up.is_empty() {
+        app.store.edit(|edit| given_up.into_iter().try_for_each(|log| edit.put_export(&interrupted(app, log))))?;
+    }
+    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    for log in owed {
+        asked.insert(once::twin(&log.caller, log.body.as_bytes()), log.id);
+        app.queue.push_owed(job(&log));
+    }
+    Ok(())
+}
+
+/// Does it until the store can be written; nothing when the run was told to leave meanwhile, or when
+/// it failed for another reason, which the log tells.
+fn patiently<T>(meter: &Meter, mut change: impl FnMut() -> Result<T>) -> Option<T> {
+    loop {
+        match change() {
+            Ok(value) => return Some(value),
+            Err(error) if error.kind == Kind::Unavailable && meter.stopped() != Some(Stop::Leaving) => {
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => {
+                tracing::error!(cause = error.chain(), "the state of an export could not be written");
+                return None;
+            }
+        }
+    }
+}
+
+/// Counts the attempt on disk before any work; nothing when there is nothing to do any more.
+fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
+    app.store.edit(|edit| {
+        let Some(mut log) = edit.export(job.organization, job.id)?.filter(|log| !log.state.has_ended()) else {
+            return Ok(None);
+        };
+        if log.attempts >= MAX_ATTEMPTS {
+            edit.put_export(&interrupted(app, log))?;
+            return Ok(None);
+        }
+        log.attempts += 1;
+        log.started = Some(app.clock.now());
+        edit.put_export(&log)?;
+        Ok(Some(log))
+    })
+}
+
+fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
+    meter.enter(Stage::Selecting);
+    let plan = resolve(app, &log.caller, log.body.as_bytes(), log.id, log.asked)?;
+    fail::place("selected");
+    check_space(app, &plan)?;
+    keep(app, plan, meter)
+}
+
+/// # Errors
+/// `Unavailable` when the file of a large export would not fit on the disk.
+fn check_space(app: &App, plan: &Plan) -> Result<()> {
+    /// Rows below which a file is too small to matter.
+    const LARGE: u64 = 10_000;
+    /// Bytes of a cell, and of a task, once deflated; rather too many.
+    const CELL: u64 = 16;
+    const TASK: u64 = 600;
+    /// Left to the store and to everybody else.
+    const RESERVE: u64 = 64 << 20;
+    if plan.rows() < LARGE {
+        return Ok(());
+    }
+    let row = match (plan.download, plan.columns.len() as u64) {
+        (_, 0) => TASK,
+        (Download::Xlsx, columns) => columns * CELL,
+        (_, columns) => columns * CELL * 4,
+    };
+    let (needed, free) = (plan.rows() * row + RESERVE, app.folder.free_bytes()?);
+    if free >= needed {
+        return Ok(());
+    }
+    let mb = |bytes: u64| bytes >> 20;
+    Err(Error::new(
+        Kind::Unavailable,
+        format!(
+            "The disk has too little space for this export: about {} MB are needed and {} MB are free. Run it again when the operator has made space.",
+            mb(needed),
+            mb(free)
+        ),
+    ))
+}
+
+/// The record of an export whose run has come to an end.
+fn ended(app: &App, log: &ExportLog, made: Result<Finished>) -> ExportLog {
+    let mut log = log.clone();
+    let error = match made {
+        Ok(finished) => return done(app, log, finished),
+        Err(error) => error,
+    };
+    log.completed = Some(app.clock.now());
+    log.state = if error.kind == Kind::Canceled { State::Canceled } else { State::Failed };
+    log.error = Some(match error.kind {
+        Kind::Internal => {
+            tracing::error!(export = %log.id, part = error.part, cause = error.chain(), "an export failed");
+            format!("The export failed inside the server. Run it again; the log has the cause under {}.", log.id)
+        }
+        _ => error.message,
+    });
+    log
+}
+
+/// Writes how it ended, unless it was canceled or deleted meanwhile; says whether it did.
+fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
+    app.store.edit(|edit| {
+        let current = edit.export(ended.organization(), ended.id)?;
+        let is_owed = current.is_some_and(|current| !current.state.has_ended());
+        if is_owed {
+            edit.put_export(ended)?;
+        }
+        Ok(is_owed)
+    })
+}
+
+/// Takes back the attempt that the server's leaving cut short.
+fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
+    app.store.edit(|edit| {
+        let Some(mut log) = edit.export(log.organization(), log.id)?.filter(|log| !log.state.has_ended()) else {
+            return Ok(());
+        };
+        log.attempts = log.attempts.saturating_sub(1);
+        log.started = None;
+        edit.put_export(&log)
+    })
+}
+
+fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {
+    log.state = State::Failed;
+    log.completed = Some(app.clock.now());
+    log.error = Some(format!("The export was interrupted {MAX_ATTEMPTS} times. Run it again, or export less at once."));
+    log
+}
+
+/// From now on the same wish is a new one.
+pub(super) fn forget(app: &App, log: &ExportLog) {
+    let twin = once::twin(&log.caller, log.body.as_bytes());
+    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    if asked.get(&twin) == Some(&log.id) {
+        asked.remove(&twin);
+    }
+}
+
+/// Whether this export is in the queue's hands.
+pub(super) fn is_at_work(app: &App, organization: Id, id: Id) -> bool {
+    app.queue.find(organization, id).is_some()
+}

@@ -1,0 +1,181 @@
+//! From a request to a promise: a background export that is on disk before it is answered, and a
+//! direct one that is in the log once its file is there.
+
+use std::sync::PoisonError;
+
+use crate::app::App;
+use crate::app::queue::Job;
+use crate::domain::export_log::{File, State};
+use crate::domain::{Caller, Error, ExportLog, Id, Kind, Moment, Result};
+use crate::kit::fail;
+use crate::kit::meter::Meter;
+use crate::store::{Edit, Selection};
+
+use super::ask::ask;
+use super::{Finished, Outcome, Plan, keep, once, run};
+
+/// Takes in a background export: its record and its place in the queue are on disk when this
+/// returns. What the caller asks for already, or asked for under the same key, is given back instead.
+///
+/// # Errors
+/// Those of [`super::plan`] for the request, `Conflict` for a key that was used otherwise, `Busy`
+/// when as many exports of the caller wait as may.
+pub fn submit(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {
+    let log = record(app, caller, body, once)?;
+    let twin = once::twin(caller, body);
+    // Held to the end, so that of two equal requests at once the second sees the first.
+    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let on_its_way = asked.get(&twin).copied();
+    fail::place("before-submit");
+    let before = app.store.edit(|edit| accept(app, edit, &log, on_its_way))?;
+    if let Some(before) = before {
+        return Ok(before);
+    }
+    asked.insert(twin, log.id);
+    // There was room a moment ago, and all who push hold the same lock.
+    if app.queue.push(job(&log)).is_err() {
+        app.queue.push_owed(job(&log));
+    }
+    drop(asked);
+    fail::place("submitted");
+    Ok(log)
+}
+
+/// What waits in memory for an export that is owed.
+pub(super) fn job(log: &ExportLog) -> Job {
+    Job { organization: log.organization(), id: log.id, user: log.caller.user.clone(), rows: log.rows }
+}
+
+/// The direct export: keeps the file and writes it into the log. Another request under the same key
+/// may have come first; then its export is given back and nothing is left of this one.
+///
+/// # Errors
+/// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
+pub fn direct(
+    app: &App,
+    caller: &Caller,
+    body: &[u8],
+    plan: Plan,
+    meter: &Meter,
+    once: Option<&str>,
+) -> Result<ExportLog> {
+    let log = direct_record(caller, body, &plan, once)?;
+    let finished = keep(app, plan, meter)?;
+    let key = finished.key.clone();
+    let log = done(app, log, finished);
+    let written = run::go_on(meter).and_then(|()| {
+        app.store.edit(|edit| {
+            let before = log.once.as_deref().map(|key| once::answer(edit, &log, body, key, app.clock.now()));
+            let before = before.transpose()?.flatten();
+            if before.is_none() {
+                edit.put_export(&log)?;
+            }
+            Ok(before)
+        })
+    });
+    match written {
+        Ok(None) => Ok(log),
+        Ok(Some(before)) => {
+            app.folder.delete(&key)?;
+            Ok(before)
+        }
+        Err(error) => {
+            // Whoever asked has left or cannot be answered, and nobody else will know of the file.
+            app.folder.delete(&key)?;
+            Err(error)
+        }
+    }
+}
+
+/// The record of a direct export that will be streamed, for [`streamed`].
+///
+/// # Errors
+/// `Invalid` when the body is no text.
+pub fn direct_record(caller: &Caller, body: &[u8], plan: &Plan, once: Option<&str>) -> Result<ExportLog> {
+    let name = plan.name.clone().unwrap_or_else(|| plan.stem());
+    let mut log = ExportLog::queued(plan.id, caller.clone(), plan.asked, name, text(body)?);
+    log.background = false;
+    log.attempts = 1;
+    log.started = Some(plan.asked);
+    log.once = once.map(str::to_owned);
+    Ok(log)
+}
+
+/// Writes into the log that an export was streamed to its caller; there is no file to fetch again.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn streamed(app: &App, log: ExportLog, outcome: Outcome) -> Result<()> {
+    let mut log = filled(log, outcome);
+    log.completed = Some(app.clock.now());
+    log.state = State::Done;
+    app.store.edit(|edit| edit.put_export(&log))
+}
+
+fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {
+    let view = app.store.view()?;
+    let ask = ask(app, &view, caller, body)?;
+    let counted = Selection { skip: 0, take: Some(0), ..ask.selection.clone() };
+    let matched = app.pool.install(|| view.select(&counted))?.matched;
+    let rows = ask.rows(matched);
+    ask.check_rows(app, rows, matched)?;
+    let asked = app.clock.now();
+    let name = ask.request.name.unwrap_or_else(|| stem(caller.organization, asked));
+    let mut log = ExportLog::queued(app.ids.id(asked), caller.clone(), asked, name, text(body)?);
+    (log.rows, log.matched, log.warnings) = (rows, matched, ask.warnings);
+    log.once = once.map(str::to_owned).or(ask.request.once);
+    Ok(log)
+}
+
+fn accept(app: &App, edit: &mut Edit<'_>, log: &ExportLog, on_its_way: Option<Id>) -> Result<Option<ExportLog>> {
+    let organization = log.organization();
+    if let Some(key) = log.once.as_deref()
+        && let Some(before) = once::answer(edit, log, log.body.as_bytes(), key, app.clock.now())?
+    {
+        return Ok(Some(before));
+    }
+    if let Some(id) = on_its_way
+        && let Some(before) = edit.export(organization, id)?.filter(|before| !before.state.has_ended())
+    {
+        return Ok(Some(before));
+    }
+    if !app.queue.has_room(organization, &log.caller.user) {
+        let most = app.settings.export.queue_per_user;
+        let message = format!("{most} of your exports are waiting already. Try again when some of them are done.");
+        return Err(Error::new(Kind::Busy, message));
+    }
+    edit.put_export(log)?;
+    Ok(None)
+}
+
+fn stem(organization: Id, asked: Moment) -> String {
+    format!("task_{organization}_{}", asked.seconds())
+}
+
+fn text(body: &[u8]) -> Result<String> {
+    String::from_utf8(body.to_vec()).map_err(|_| Error::invalid("The body must be UTF-8."))
+}
+
+/// The record of an export that is done, with this file.
+pub(super) fn done(app: &App, mut log: ExportLog, finished: Finished) -> ExportLog {
+    let now = app.clock.now();
+    let kept = i64::from(app.settings.retention.days) * 86_400_000;
+    log.file = Some(File {
+        key: finished.key,
+        name: finished.name,
+        kind: finished.kind.to_owned(),
+        size: finished.size,
+        sha256: finished.sha256,
+        expires: Moment(now.0.saturating_add(kept)),
+    });
+    log.completed = Some(now);
+    log.state = State::Done;
+    filled(log, finished.outcome)
+}
+
+fn filled(mut log: ExportLog, outcome: Outcome) -> ExportLog {
+    (log.rows, log.matched) = (outcome.total, outcome.matched);
+    (log.last_id, log.last_field) = (outcome.last_id, outcome.last_field);
+    log.warnings = outcome.warnings;
+    log
+}

@@ -1,0 +1,186 @@
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::app::App;
+use crate::app::queue::Lane;
+use crate::demo;
+use crate::domain::export_log::State;
+use crate::domain::limits::MAX_ATTEMPTS;
+use crate::domain::{ExportLog, LogFilter, LogOrder, Moment};
+use crate::intake;
+use crate::kit::clock::Clock;
+use crate::kit::meter::Stop;
+use crate::settings::Settings;
+
+const NOW: Moment = Moment(1_750_000_000_000);
+const EVERYTHING: &[u8] = br#"{"download":"csv","background":true}"#;
+
+fn caller(user: &str) -> Caller {
+    Caller {
+        user: user.to_owned(),
+        email: format!("{user}@example.com"),
+        name: user.to_owned(),
+        organization: Id([1; 12]),
+        permissions: vec!["*".to_owned()],
+        hubs: None,
+        own: false,
+    }
+}
+
+/// A house with 300 tasks.
+fn house() -> (TempDir, Arc<App>) {
+    let data = tempfile::tempdir().unwrap();
+    let app = open(&data);
+    let lines: String = demo::tasks(300, NOW).map(|task| task + "\n").collect();
+    intake::load(&app, &caller("ana"), &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    (data, app)
+}
+
+fn open(data: &TempDir) -> Arc<App> {
+    let mut settings = Settings::default();
+    settings.data.dir = data.path().join("data");
+    settings.export.queue_per_user = 3;
+    App::open(settings, Clock::fixed(NOW)).unwrap()
+}
+
+fn stored(app: &App, log: &ExportLog) -> ExportLog {
+    app.store.view().unwrap().export(log.organization(), log.id).unwrap().unwrap()
+}
+
+fn run_next(app: &App) {
+    let running = app.queue.take(Lane::Any).unwrap();
+    attempt(app, &running);
+}
+
+fn files(data: &TempDir) -> usize {
+    let days = std::fs::read_dir(data.path().join("data/files")).unwrap();
+    days.map(|day| std::fs::read_dir(day.unwrap().path()).unwrap().count()).sum()
+}
+
+#[test]
+fn what_is_submitted_is_on_disk_and_ends_with_a_whole_file() {
+    let (data, app) = house();
+    let log = submit(&app, &caller("ana"), EVERYTHING, None).unwrap();
+    assert_eq!((stored(&app, &log).state, log.rows, log.matched), (State::Queued, 300, 300));
+    run_next(&app);
+    let done = stored(&app, &log);
+    assert_eq!((done.state, done.attempts, done.rows), (State::Done, 1, 300));
+    let file = done.file.unwrap();
+    let kept = app.folder.read(&file.key).unwrap().unwrap();
+    assert_eq!((kept.size, file.sha256.len(), files(&data)), (file.size, 64, 1));
+}
+
+#[test]
+fn the_same_wish_is_not_started_twice_while_it_is_on_its_way() {
+    let (_data, app) = house();
+    let first = submit(&app, &caller("ana"), EVERYTHING, None).unwrap();
+    assert_eq!(submit(&app, &caller("ana"), EVERYTHING, None).unwrap().id, first.id);
+    assert_ne!(submit(&app, &caller("bob"), EVERYTHING, None).unwrap().id, first.id);
+    run_next(&app);
+    assert_ne!(submit(&app, &caller("ana"), EVERYTHING, None).unwrap().id, first.id);
+}
+
+#[test]
+fn a_key_stands_for_one_export_for_a_day() {
+    let (_data, app) = house();
+    let submit = |body: &[u8]| submit(&app, &caller("ana"), body, Some("monday"));
+    let first = submit(EVERYTHING).unwrap();
+    run_next(&app);
+    assert_eq!(submit(EVERYTHING).unwrap().state, State::Done);
+    assert_eq!(submit(br#"{"download":"json","background":true}"#).unwrap_err().kind, Kind::Conflict);
+    app.clock.set(Moment(NOW.0 + 24 * 3_600_000 + 1));
+    assert_ne!(submit(EVERYTHING).unwrap().id, first.id);
+}
+
+#[test]
+fn as_many_exports_of_one_caller_wait_as_the_settings_allow() {
+    let (_data, app) = house();
+    let ask = |user: &str, limit: u32| {
+        let body = format!(r#"{{"download":"csv","background":true,"limit":{limit}}}"#);
+        submit(&app, &caller(user), body.as_bytes(), None)
+    };
+    (1..=3).for_each(|limit| drop(ask("ana", limit).unwrap()));
+    assert_eq!(ask("ana", 4).unwrap_err().kind, Kind::Busy);
+    ask("bob", 4).unwrap();
+    assert_eq!(app.store.view().unwrap().owed().unwrap().len(), 4);
+}
+
+#[test]
+fn a_canceled_export_stays_canceled_and_leaves_no_file() {
+    let (data, app) = house();
+    let ana = caller("ana");
+    let waiting = submit(&app, &ana, EVERYTHING, None).unwrap();
+    cancel(&app, &ana, waiting.id).unwrap();
+    assert_eq!(cancel(&app, &ana, waiting.id).unwrap_err().kind, Kind::Conflict);
+    let running = submit(&app, &ana, EVERYTHING, None).unwrap();
+    let run = app.queue.take(Lane::Any).unwrap();
+    assert_eq!(run.job.id, running.id);
+    cancel(&app, &ana, running.id).unwrap();
+    attempt(&app, &run);
+    for log in [waiting, running] {
+        let log = stored(&app, &log);
+        assert_eq!((log.state, log.file), (State::Canceled, None));
+    }
+    assert_eq!(files(&data), 0);
+}
+
+#[test]
+fn a_server_that_leaves_hands_its_exports_back_without_counting_the_attempt() {
+    let (data, app) = house();
+    let log = submit(&app, &caller("ana"), EVERYTHING, None).unwrap();
+    let run = app.queue.take(Lane::Any).unwrap();
+    run.meter.stop(Stop::Leaving);
+    attempt(&app, &run);
+    drop(run);
+    assert_eq!((stored(&app, &log).state, stored(&app, &log).attempts), (State::Queued, 0));
+    drop(app);
+    let app = open(&data);
+    rescue(&app).unwrap();
+    run_next(&app);
+    assert_eq!(stored(&app, &log).state, State::Done);
+}
+
+#[test]
+fn an_export_that_was_interrupted_too_often_fails_and_says_so() {
+    let (_data, app) = house();
+    let mut log = submit(&app, &caller("ana"), EVERYTHING, None).unwrap();
+    log.attempts = MAX_ATTEMPTS;
+    app.store.edit(|edit| edit.put_export(&log)).unwrap();
+    rescue(&app).unwrap();
+    let failed = stored(&app, &log);
+    assert_eq!(failed.state, State::Failed);
+    assert_eq!(failed.error.unwrap(), "The export was interrupted 3 times. Run it again, or export less at once.");
+}
+
+#[test]
+fn an_export_is_run_again_as_a_new_entry_and_deleted_with_its_file() {
+    let (data, app) = house();
+    let ana = caller("ana");
+    let body = br#"{"download":"csv","limit":7}"#;
+    let plan = plan(&app, &ana, body).unwrap();
+    let first = direct(&app, &ana, body, plan, &Default::default(), None).unwrap();
+    assert_eq!((first.state, first.rows, first.matched, files(&data)), (State::Done, 7, 300, 1));
+    let again = retry(&app, &ana, first.id).unwrap();
+    assert_eq!(retry(&app, &ana, again.id).unwrap_err().kind, Kind::Conflict);
+    assert_eq!(delete(&app, &ana, again.id).unwrap_err().kind, Kind::Conflict);
+    run_next(&app);
+    assert_eq!(stored(&app, &again).rows, 7);
+    delete(&app, &ana, first.id).unwrap();
+    assert_eq!((entry(&app, &ana, first.id).unwrap_err().kind, files(&data)), (Kind::NotFound, 1));
+}
+
+#[test]
+fn entries_are_for_their_owner_and_for_those_who_may_see_them() {
+    let (_data, app) = house();
+    let log = submit(&app, &caller("ana"), EVERYTHING, None).unwrap();
+    let other = Caller { permissions: vec!["export/task".to_owned()], ..caller("bob") };
+    let foreign = Caller { organization: Id([2; 12]), ..caller("ana") };
+    assert_eq!(entry(&app, &other, log.id).unwrap_err().kind, Kind::NotFound);
+    assert_eq!(entry(&app, &foreign, log.id).unwrap_err().kind, Kind::NotFound);
+    assert!(entry(&app, &caller("bob"), log.id).unwrap().may_fetch);
+    let all = LogFilter { user: None, email: None, data_name: None, data_type: None, status: None, since: Moment(0) };
+    let count = |caller: &Caller| list(&app, caller, &all, &LogOrder::default(), 0, 10).unwrap().0;
+    assert_eq!((count(&caller("ana")), count(&foreign)), (1, 0));
+}
