@@ -152,9 +152,9 @@ pub fn accepted(reply: &Reply) -> String {
 }
 
 /// The body of a background export, with an idempotency key so that it can be asked for again when
-/// the answer was lost.
+/// the answer was lost, and a name of its own so that no other is taken for the same.
 pub fn export(download: &str, rows: u64, once: &str) -> Value {
-    json!({"download": download, "background": true, "page": 1, "limit": rows, "idempotencyKey": once})
+    json!({"download": download, "background": true, "limit": rows, "name": once, "idempotencyKey": once})
 }
 
 /// Waits until it is so.

@@ -67,13 +67,13 @@ fn a_store_that_cannot_commit_refuses_what_is_new_and_works_again_by_itself() {
     for round in 0..3 {
         fs::write(&switch, "store-commit").unwrap();
         for number in 0..3 {
-            is_refusal(&submit(&client, &export("csv", 50, &format!("refused {round} {number}"))));
+            is_refusal(&submit(&client, &export("csv", 50, &format!("refused-{round}-{number}"))));
         }
         is_not_ready(&client);
         reads_go_on(&client, &done);
         is_refusal(&client.post("/api/v3/hub", &json!({"name": format!("Hub {round}")})));
         fs::remove_file(&switch).unwrap();
-        works_again(&client, &format!("after {round}"));
+        works_again(&client, &format!("after-{round}"));
         is_ready(&client);
     }
     assert!(server.is_alive());
@@ -88,7 +88,7 @@ fn what_was_accepted_before_the_store_failed_is_done_after_it() {
     let switch = house.path().join("switch");
     let server = house.start(&[(SWITCH, switch.to_str().unwrap())]);
     let client = server.client(&house.token(OURS));
-    let bodies: Vec<Value> = (0..10).map(|number| export("csv", 20_001, &format!("key {number}"))).collect();
+    let bodies: Vec<Value> = (0..10).map(|number| export("csv", 20_001, &format!("key-{number}"))).collect();
     let ids: Vec<String> = bodies.iter().map(|body| client.export(body)).collect();
     fs::write(&switch, "store-commit").unwrap();
     is_refusal(&submit(&client, &export("csv", 50, "refused")));
@@ -113,12 +113,12 @@ fn a_file_that_cannot_be_written_fails_its_export_with_a_reason_and_leaves_nothi
     let client = server.client(&house.token(OURS));
     for (number, download) in ["csv", "xlsx"].into_iter().enumerate() {
         fs::write(&switch, "draft-write").unwrap();
-        let entry = client.ended(&client.export(&export(download, 20_001, &format!("failing {number}"))));
+        let entry = client.ended(&client.export(&export(download, 20_001, &format!("failing-{number}"))));
         assert_eq!(entry["status"], "Failed", "{entry}");
         is_about_the_disk(&entry);
         assert_eq!((house.temp_files(), house.kept_files().len()), (0, number));
         fs::remove_file(&switch).unwrap();
-        works_again(&client, &format!("after {number}"));
+        works_again(&client, &format!("after-{number}"));
     }
     promises::hold(&house, &[&client]);
 }
@@ -131,7 +131,7 @@ fn one_export_whose_file_cannot_be_written_does_not_touch_the_others() {
     fs::write(&switch, "draft-write:5").unwrap();
     let server = house.start(&[(SWITCH, switch.to_str().unwrap())]);
     let client = server.client(&house.token(OURS));
-    let ids: Vec<String> = (0..10).map(|number| client.export(&export("csv", 400, &format!("key {number}")))).collect();
+    let ids: Vec<String> = (0..10).map(|number| client.export(&export("csv", 400, &format!("key-{number}")))).collect();
     let ended: Vec<Value> = ids.iter().map(|id| client.ended(id)).collect();
     let failed: Vec<&Value> = ended.iter().filter(|entry| entry["status"] != "Done").collect();
     assert_eq!(failed.len(), 1, "{failed:#?}");
@@ -195,7 +195,7 @@ fn submit_until_refused(client: &Client, round: usize) -> Vec<String> {
     let ids: Vec<String> = (0..2_000).map(|number| format!("{number:024x}")).collect();
     let mut taken = Vec::new();
     for number in 0..500 {
-        let mut body = export("csv", 50, &format!("full {round} {number}"));
+        let mut body = export("csv", 50, &format!("full-{round}-{number}"));
         body["ids"] = json!(ids);
         let reply = submit(client, &body);
         if reply.status != 200 {
@@ -223,7 +223,7 @@ fn a_data_folder_that_is_really_full_refuses_fails_and_works_again_by_itself() {
         is_not_ready(&client);
         reads_go_on(&client, &done);
         disk.make_space();
-        works_again(&client, &format!("after {round}"));
+        works_again(&client, &format!("after-{round}"));
         is_ready(&client);
         for id in taken {
             let entry = client.ended(&id);

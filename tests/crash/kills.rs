@@ -13,8 +13,8 @@ use crate::promises;
 /// Exports in flight at most.
 const IN_FLIGHT: usize = 20;
 const CLIENTS: usize = 4;
-/// Exports that a server here runs at a time.
-const WORKERS: u64 = 2;
+/// Exports that a server here runs at a time: two of any size and a small one.
+const WORKERS: u64 = 3;
 const LATEST_MS: u64 = 400;
 
 /// What clients remember of the exports that they asked for, by idempotency key.
@@ -31,7 +31,7 @@ impl Asked {
     fn key(&mut self) -> String {
         self.unanswered.pop().unwrap_or_else(|| {
             self.next += 1;
-            format!("key {}", self.next)
+            format!("key-{}", self.next)
         })
     }
 
@@ -67,7 +67,7 @@ fn waiting(client: &Client) -> Option<usize> {
 
 /// Both forms, of some hundred rows; the same key always means the same body.
 fn body(key: &str) -> Value {
-    let number: u64 = key.trim_start_matches("key ").parse().unwrap();
+    let number: u64 = key.trim_start_matches("key-").parse().unwrap();
     export(if number.is_multiple_of(4) { "xlsx" } else { "csv" }, 50 + number % 7 * 50, key)
 }
 

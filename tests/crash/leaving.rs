@@ -67,7 +67,7 @@ fn what_waits_when_the_server_leaves_is_made_after_the_next_start() {
     let mut server = house.start(&[(GRACE, "1"), ONE_WORKER, ONE_THREAD]);
     let client = server.client(&token);
     let mut ids = vec![long(&client)];
-    ids.extend((0..30).map(|number| client.export(&export("csv", 100, &format!("key {number}")))));
+    ids.extend((0..30).map(|number| client.export(&export("csv", 100, &format!("key-{number}")))));
     server.terminate();
     assert_eq!(server.left(Duration::from_secs(10)).code(), Some(0), "{}", server.said());
     let server = house.start(&[]);
@@ -113,7 +113,7 @@ fn a_client_that_asks_while_the_server_leaves_is_told_or_cut_off_but_never_misle
         if number == 5 {
             server.terminate();
         }
-        let body = export("csv", 100, &format!("key {number}")).to_string();
+        let body = export("csv", 100, &format!("key-{number}")).to_string();
         match client.try_send("POST", "/api/v3/tasks/export", "application/json", body.as_bytes()) {
             Some(reply) if reply.status == 200 => accepted.push(crate::client::accepted(&reply)),
             Some(reply) => assert!(matches!(reply.status, 429 | 503), "{}", reply.text()),

@@ -3,6 +3,8 @@
 //! Builds without debug assertions have no such places.
 #![cfg(debug_assertions)]
 
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
 use crate::client::{Client, export};
@@ -22,10 +24,10 @@ fn doomed(house: &House, place: &str) -> (Server, Client) {
 }
 
 /// Dies at the place, starts again, and holds everything that was promised.
-fn survives(place: &str, download: &str, rows: u64, attempts: u64) {
+fn survives(place: &str, download: &str, rows: u64, attempts: RangeInclusive<u64>) {
     let house = House::with_tasks(MANY);
     let (server, client) = doomed(&house, place);
-    let body = export(download, rows, "the same");
+    let body = export(download, rows, "same");
     let answered = client.try_export(&body);
     server.died();
 
@@ -36,7 +38,7 @@ fn survives(place: &str, download: &str, rows: u64, attempts: u64) {
     assert!(answered.is_none_or(|answered| answered == id), "{place}: the same key is answered with the same export");
     let entry = client.ended(&id);
     assert_eq!(entry["status"], "Done", "{place}: {entry}");
-    assert_eq!(entry["attempts"], attempts, "{place}: {entry}");
+    assert!(entry["attempts"].as_u64().is_some_and(|made| attempts.contains(&made)), "{place}: {entry}");
     assert_eq!(entry["totalRecords"], rows, "{place}: {entry}");
     promises::hold(&house, &[&client]);
     assert_eq!(client.log().len(), 1, "{place}: it is there once");
@@ -46,7 +48,7 @@ fn survives(place: &str, download: &str, rows: u64, attempts: u64) {
 fn a_death_before_the_submit_leaves_no_entry() {
     let house = House::with_tasks(MANY);
     let (server, client) = doomed(&house, "before-submit");
-    let body = export("csv", SOME, "the same");
+    let body = export("csv", SOME, "same");
     assert_eq!(client.try_export(&body), None);
     server.died();
     let server = house.start(&[]);
@@ -60,34 +62,35 @@ fn a_death_before_the_submit_leaves_no_entry() {
 
 #[test]
 fn a_death_between_the_commit_and_the_answer_loses_nothing() {
-    survives("submitted", "csv", SOME, 1);
-    survives("submitted", "xlsx", 0, 1);
+    // A worker may have taken it, and counted that, by the time its submit is about to be answered.
+    survives("submitted", "csv", SOME, 1..=2);
+    survives("submitted", "xlsx", 1, 1..=2);
 }
 
 #[test]
 fn a_death_before_the_first_row_counts_and_the_export_is_made_again() {
-    survives("counted", "csv", SOME, 2);
-    survives("selected", "xlsx", SOME, 2);
+    survives("counted", "csv", SOME, 2..=2);
+    survives("selected", "xlsx", SOME, 2..=2);
 }
 
 #[test]
 fn a_death_in_the_midst_of_the_rows_counts_and_the_export_is_made_again() {
     for tenth in 1..=10 {
         let download = if tenth % 2 == 0 { "xlsx" } else { "csv" };
-        survives(&format!("rendered-{tenth}0"), download, MANY, 2);
+        survives(&format!("rendered-{tenth}0"), download, MANY, 2..=2);
     }
 }
 
 #[test]
 fn a_death_around_the_moment_when_the_file_is_put_leaves_one_file() {
-    survives("before-put", "xlsx", SOME, 2);
-    survives("after-put", "csv", SOME, 2);
-    survives("before-settle", "csv", SOME, 2);
+    survives("before-put", "xlsx", SOME, 2..=2);
+    survives("after-put", "csv", SOME, 2..=2);
+    survives("before-settle", "csv", SOME, 2..=2);
 }
 
 #[test]
 fn a_death_after_the_settling_changes_nothing() {
-    survives("after-settle", "csv", SOME, 1);
+    survives("after-settle", "csv", SOME, 1..=1);
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn after_three_deaths_at_the_same_place_it_is_failed_and_nothing_of_it_remains()
         let house = House::with_tasks(MANY);
         let (server, client) = doomed(&house, place);
         let rows = if place.starts_with("rendered") { MANY } else { SOME };
-        let body = export("csv", rows, "the same");
+        let body = export("csv", rows, "same");
         let answered = client.try_export(&body);
         server.died();
         for _ in 0..2 {
@@ -123,7 +126,7 @@ fn after_three_deaths_at_the_same_place_it_is_failed_and_nothing_of_it_remains()
 #[test]
 fn deaths_at_different_places_are_counted_together() {
     let house = House::with_tasks(MANY);
-    let body = export("xlsx", MANY, "the same");
+    let body = export("xlsx", MANY, "same");
     let (server, client) = doomed(&house, "before-settle");
     client.try_export(&body);
     server.died();
@@ -139,7 +142,7 @@ fn deaths_at_different_places_are_counted_together() {
 fn a_death_of_one_export_costs_the_others_no_more_than_it_must() {
     let house = House::with_tasks(MANY);
     let (server, client) = doomed(&house, "before-settle:4");
-    let bodies: Vec<_> = (0..12).map(|number| export("csv", 50, &format!("key {number}"))).collect();
+    let bodies: Vec<_> = (0..12).map(|number| export("csv", 50, &format!("key-{number}"))).collect();
     let answered: Vec<_> = bodies.iter().map(|body| client.try_export(body)).collect();
     server.died();
     let server = house.start(&[]);
@@ -152,7 +155,7 @@ fn a_death_of_one_export_costs_the_others_no_more_than_it_must() {
         assert_eq!(entry["status"], "Done", "{entry}");
         attempts += entry["attempts"].as_u64().unwrap();
     }
-    assert!((13..=14).contains(&attempts), "one or two ran when the server died, {attempts} attempts in all");
+    assert!((13..=15).contains(&attempts), "one to three ran when the server died, {attempts} attempts in all");
     promises::hold(&house, &[&client]);
     assert_eq!(client.log().len(), 12);
 }
