@@ -30,6 +30,12 @@ pub fn attempt(app: &App, running: &Running) {
         patiently(&Meter::new(), || hand_back(app, &log));
         return;
     }
+    if made.as_ref().is_err_and(|error| error.kind == Kind::Unavailable && error.part == "store") {
+        // The store was opened anew below the run, which is no fault of the export.
+        patiently(meter, || hand_back(app, &log));
+        app.queue.push_owed(running.job.clone());
+        return;
+    }
     let file = made.as_ref().ok().map(|finished| finished.key.clone());
     let ended = ended(app, &log, made);
     fail::place("before-settle");

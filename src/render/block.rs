@@ -56,7 +56,7 @@ impl Encoder {
             rows: 0,
             bytes: Vec::new(),
             packer: match self.0.download {
-                Download::Xlsx => Packer::Layout(LayoutDeflater::new()),
+                Download::Xlsx => Packer::Layout(Box::new(LayoutDeflater::new())),
                 _ if self.0.deflated => Packer::Plain(Deflater::new()),
                 _ => Packer::None,
             },
@@ -80,7 +80,7 @@ enum Packer {
     None,
     Plain(Deflater),
     /// Keeps some of the bytes, for later ones to refer to.
-    Layout(LayoutDeflater),
+    Layout(Box<LayoutDeflater>),
 }
 
 /// Rows in the bytes of a format, ready to be placed.

@@ -64,6 +64,9 @@ pub enum Error {
     /// redb failed while the store was open.
     #[error("The store failed: {0}")]
     Redb(Box<redb::Error>),
+    /// A write failed a moment ago, and the store is not open for another yet.
+    #[error("The store failed a moment ago and is not back yet.")]
+    Closed,
     /// A record cannot be read, though its page is whole.
     #[error("The record of {0} cannot be read.")]
     Record(Id),
@@ -96,15 +99,37 @@ impl Error {
             | Self::Damaged { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. } => Fault::Unusable,
-            Self::Io { .. } | Self::Redb(_) | Self::Record(_) | Self::Missing(_) | Self::TooManyFields => Fault::Failed,
+            Self::Io { .. }
+            | Self::Redb(_)
+            | Self::Closed
+            | Self::Record(_)
+            | Self::Missing(_)
+            | Self::TooManyFields => Fault::Failed,
         }
     }
 }
 
 impl From<Error> for domain::Error {
     fn from(error: Error) -> Self {
-        Self::internal("store", error)
+        let full = matches!(&error, Error::Redb(why) if is_full(why));
+        let message = match &error {
+            _ if full => "The disk is full. Try again when the operator has made space.",
+            Error::Closed => "The store cannot be written at the moment. Try again shortly.",
+            Error::Redb(why) if is_io(why) => "The store cannot be used at the moment. Try again shortly.",
+            _ => return Self::internal("store", error),
+        };
+        Self::new(domain::Kind::Unavailable, message).from_part("store").with_source(error)
     }
+}
+
+fn is_full(error: &redb::Error) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+    matches!(error, redb::Error::Io(error) if full.contains(&error.kind()))
+}
+
+/// Whether opening the file anew may help.
+fn is_io(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::DatabaseClosed)
 }
 
 /// redb has an error type for each of its calls; to us they are one.

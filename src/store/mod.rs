@@ -10,6 +10,7 @@ mod catalog;
 mod codec;
 mod error;
 mod exports;
+mod handle;
 mod named;
 mod open;
 mod schema;
@@ -24,7 +25,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, WriteTransaction};
+use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
 
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
@@ -33,13 +34,15 @@ pub use select::{Selected, Selection};
 pub use tasks::{Put, Record};
 
 use crate::domain::{self, Id};
+use crate::kit::fail;
 use catalog::Catalogs;
+use handle::Handle;
 use schema::TaskKey;
 
 /// The store of one data folder; it stays locked to others for as long as this lives.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    handle: Handle,
     catalogs: Arc<Catalogs>,
     _lock: File,
 }
@@ -68,7 +71,7 @@ impl Store {
     /// See [`Error::fault`]: somebody else has it open, or what lies there is not usable.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, Error> {
         let (database, lock) = open::open(path, cache_bytes)?;
-        Ok(Self { database, catalogs: Arc::default(), _lock: lock })
+        Ok(Self { handle: Handle::new(path, cache_bytes, database), catalogs: Arc::default(), _lock: lock })
     }
 
     /// The store as it is now.
@@ -77,7 +80,7 @@ impl Store {
     /// When the store cannot be read.
     pub fn view(&self) -> domain::Result<View> {
         let view = || -> Result<View, Error> {
-            let transaction = self.database.begin_read()?;
+            let transaction = self.handle.read()?;
             let tasks = transaction.open_table(schema::TASKS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
             Ok(View { transaction, tasks, headers, catalogs: Arc::clone(&self.catalogs) })
@@ -91,13 +94,38 @@ impl Store {
     /// # Errors
     /// Those of `change`, or when the store cannot be written.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Edit<'_>) -> domain::Result<T>) -> domain::Result<T> {
-        let transaction = self.database.begin_write().map_err(Error::from)?;
-        let mut edit = Edit { transaction, catalogs: &self.catalogs, grown: HashMap::new() };
-        let answer = change(&mut edit)?;
-        edit.transaction.commit().map_err(Error::from)?;
-        for (organization, catalog) in edit.grown {
-            self.catalogs.publish(organization, catalog);
+        self.handle.write(|database| {
+            let transaction = database.begin_write().map_err(Error::from)?;
+            let mut edit = Edit { transaction, catalogs: &self.catalogs, grown: HashMap::new() };
+            let answer = change(&mut edit)?;
+            if let Some(error) = fail::error("store-commit") {
+                return Err(Error::Redb(Box::new(redb::Error::Io(error))).into());
+            }
+            edit.transaction.commit().map_err(Error::from)?;
+            for (organization, catalog) in edit.grown {
+                self.catalogs.publish(organization, catalog);
+            }
+            Ok(answer)
+        })
+    }
+
+    /// Whether the store can be written; after a write that failed, a small one finds out.
+    ///
+    /// # Errors
+    /// `Unavailable` while it cannot.
+    pub fn check_writable(&self) -> domain::Result<()> {
+        match self.handle.check() {
+            Ok(()) => Ok(()),
+            Err(_) => self.edit(|edit| Ok(edit.touch()?)),
         }
-        Ok(answer)
+    }
+}
+
+impl Edit<'_> {
+    /// Writes something that is there already.
+    fn touch(&mut self) -> Result<(), Error> {
+        let mut meta = self.transaction.open_table(schema::META)?;
+        meta.insert(schema::MAGIC_KEY, schema::MAGIC)?;
+        Ok(())
     }
 }

@@ -36,6 +36,11 @@ pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), 
     }
 }
 
+/// The same file again, for whoever holds the lock already.
+pub(super) fn reopen(path: &Path, cache_bytes: usize) -> Result<Database, Error> {
+    guarded(path, || Database::builder().set_cache_size(cache_bytes).open(path))
+}
+
 /// Locks the pid file and writes our process id into it. redb locks its own file too; this lock is
 /// held before that file is touched, also while it is being made, and says who holds it.
 fn lock(path: &Path, folder: &Path) -> Result<File, Error> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use redb::ReadableDatabase;
 use tempfile::TempDir;
 
 use super::*;

@@ -1,0 +1,90 @@
+//! The open database. After a write that failed redb answers every later call with that failure, also
+//! when the disk has space again: the handle is then dropped and opened anew, at once for those who
+//! read, and with growing pauses for those who write.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadTransaction, ReadableDatabase};
+
+use super::error::Error;
+use super::open;
+use crate::domain::{self, Kind};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The database of one file.
+#[derive(Debug)]
+pub(super) struct Handle {
+    path: PathBuf,
+    cache_bytes: usize,
+    /// None when it could not be opened anew.
+    database: RwLock<Option<Database>>,
+    failed: Mutex<Option<Failed>>,
+}
+
+/// Since the last write failed.
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    /// When a write may be tried again.
+    next: Instant,
+    pause: Duration,
+}
+
+impl Handle {
+    pub(super) fn new(path: &Path, cache_bytes: usize, database: Database) -> Self {
+        let (database, failed) = (RwLock::new(Some(database)), Mutex::default());
+        Self { path: path.to_owned(), cache_bytes, database, failed }
+    }
+
+    /// What is stored as of now.
+    pub(super) fn read(&self) -> Result<ReadTransaction, Error> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(database.as_ref().ok_or(Error::Closed)?.begin_read()?)
+    }
+
+    /// Runs a write, unless one failed a moment ago.
+    pub(super) fn write<T>(&self, write: impl FnOnce(&Database) -> domain::Result<T>) -> domain::Result<T> {
+        let failed = *self.failed();
+        if failed.is_some_and(|failed| Instant::now() < failed.next) {
+            return Err(Error::Closed.into());
+        }
+        let written = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            database.as_ref().ok_or_else(|| Error::Closed.into()).and_then(write)
+        };
+        match &written {
+            Ok(_) => *self.failed() = None,
+            Err(error) if error.kind == Kind::Unavailable && error.part == "store" => self.recover(&error.chain()),
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// # Errors
+    /// While writes fail.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.failed().is_some() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    fn recover(&self, cause: &str) {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // Dropped first: redb lets nobody else open the file while it has it.
+        drop(database.take());
+        match open::reopen(&self.path, self.cache_bytes) {
+            Ok(opened) => *database = Some(opened),
+            Err(error) => tracing::error!(%error, "the store could not be opened anew"),
+        }
+        drop(database);
+        let mut failed = self.failed();
+        let pause = failed.map_or(FIRST_PAUSE, |failed| (failed.pause * 2).min(LONGEST_PAUSE));
+        tracing::error!(cause, pause_ms = pause.as_millis() as u64, "the store could not be written");
+        *failed = Some(Failed { next: Instant::now() + pause, pause });
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Failed>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
