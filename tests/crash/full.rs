@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -88,19 +88,23 @@ fn what_was_accepted_before_the_store_failed_is_done_after_it() {
     let switch = house.path().join("switch");
     let server = house.start(&[(SWITCH, switch.to_str().unwrap())]);
     let client = server.client(&house.token(OURS));
+    let done = works_again(&client, "before")["_id"].as_str().unwrap().to_owned();
     let bodies: Vec<Value> = (0..10).map(|number| export("csv", 20_001, &format!("key-{number}"))).collect();
     let ids: Vec<String> = bodies.iter().map(|body| client.export(body)).collect();
     fs::write(&switch, "store-commit").unwrap();
     is_refusal(&submit(&client, &export("csv", 50, "refused")));
     // Long enough for those that run to find that they cannot be settled.
-    std::thread::sleep(Duration::from_secs(3));
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(3) {
+        reads_go_on(&client, &done);
+    }
     fs::remove_file(&switch).unwrap();
     for id in &ids {
         let entry = client.ended(id);
         assert_eq!(entry["status"], "Done", "{entry}");
     }
     is_ready(&client);
-    assert_eq!(client.log().len(), ids.len());
+    assert_eq!(client.log().len(), 1 + ids.len());
     promises::hold(&house, &[&client]);
 }
 
@@ -200,6 +204,7 @@ fn submit_until_refused(client: &Client, round: usize) -> Vec<String> {
         let reply = submit(client, &body);
         if reply.status != 200 {
             is_refusal(&reply);
+            println!("{} exports were accepted on a full disk", taken.len());
             return taken;
         }
         taken.push(accepted(&reply));

@@ -21,11 +21,11 @@ fn long(client: &Client) -> String {
 
 #[test]
 fn a_short_export_is_finished_before_the_server_leaves() {
-    let house = House::with_tasks(LONG);
+    let house = House::with_tasks(20_001);
     let token = house.token(OURS);
     let mut server = house.start(&[(GRACE, "60")]);
     let client = server.client(&token);
-    let id = client.export(&export("csv", 20_000, "short"));
+    let id = client.export(&export("xlsx", 20_001, "short"));
     client.until(&id, "it runs", |entry| entry["state"] != "queued");
     server.terminate();
     assert_eq!(server.left(Duration::from_secs(65)).code(), Some(0), "{}", server.said());
@@ -103,7 +103,7 @@ fn a_second_sigterm_leaves_at_once_and_nothing_is_lost() {
 
 #[test]
 fn a_client_that_asks_while_the_server_leaves_is_told_or_cut_off_but_never_misled() {
-    let house = House::with_tasks(LONG);
+    let house = House::with_tasks(400);
     let token = house.token(OURS);
     let mut server = house.start(&[(GRACE, "2")]);
     let client = server.client(&token);
