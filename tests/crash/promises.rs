@@ -23,7 +23,10 @@ pub fn hold(house: &House, callers: &[&Client]) {
             }
         }
     }
-    assert_eq!(house.kept_files(), keys, "the files are those of the log");
+    let kept = house.kept_files();
+    let orphans: Vec<_> = kept.difference(&keys).collect();
+    assert!(orphans.is_empty(), "no entry names these files: {orphans:?}");
+    assert!(keys.is_subset(&kept), "links lead to files of the folder");
     assert_eq!(house.temp_files(), 0, "no unfinished file is left");
 }
 
