@@ -13,7 +13,7 @@ use crate::app::queue::Found;
 use crate::auth::Claims;
 use crate::demo;
 use crate::domain::export_log::File;
-use crate::domain::{Caller, Filter, Order};
+use crate::domain::{Caller, ExportLog, Filter, Order};
 use crate::export;
 use crate::http::file_link;
 use crate::intake;
@@ -117,13 +117,13 @@ fn make(app: &App, caller: &Caller, count: u64) -> Result<(), Failure> {
     );
 
     let started = Instant::now();
-    let (rows, file) = export_all(app, caller)?;
-    println!("Exported {rows} tasks to a workbook in the background in {:.1} s.", seconds(started));
-    tell(app, &file)
+    let (log, file) = export_all(app, caller)?;
+    println!("Exported {} tasks to a workbook in the background in {:.1} s.", log.rows, seconds(started));
+    tell(app, &log, &file)
 }
 
 /// One background export, as a client would ask for it, and what became of it.
-fn export_all(app: &App, caller: &Caller) -> Result<(u64, File), Failure> {
+fn export_all(app: &App, caller: &Caller) -> Result<(ExportLog, File), Failure> {
     let body = br#"{"download":"xlsx","background":true,"name":"Waybill demo"}"#;
     let asked = export::submit(app, caller, body, None)?;
     let bar = start::bar(asked.rows, "{wide_bar} {pos}/{len} rows");
@@ -134,20 +134,21 @@ fn export_all(app: &App, caller: &Caller) -> Result<(u64, File), Failure> {
         }
         if entry.log.state.has_ended() {
             bar.finish_and_clear();
-            let why = entry.log.error.unwrap_or_else(|| "the export made no file".to_owned());
-            return entry.log.file.map(|file| (entry.log.rows, file)).ok_or_else(|| Failure::new(why));
+            let why = entry.log.error.clone().unwrap_or_else(|| "the export made no file".to_owned());
+            let file = entry.log.file.clone();
+            return file.map(|file| (entry.log, file)).ok_or_else(|| Failure::new(why));
         }
         std::thread::sleep(LOOK);
     }
 }
 
-fn tell(app: &App, made: &File) -> Result<(), Failure> {
+fn tell(app: &App, log: &ExportLog, made: &File) -> Result<(), Failure> {
     let url = app.public_url();
     let claims = Claims::of_everything(app.settings.organization.id, "demo@example.com", app.clock.now(), DAYS);
     let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
     let file = app.settings.data.dir.join("files").join(&made.key);
     println!("\nFile:   {}", file.display());
-    println!("Link:   {}", file_link(app, &made.key, &made.name));
+    println!("Link:   {}", file_link(app, log.id, made));
     println!("Server: {url}");
     println!("Token:  {token}");
     println!("\nAsk for an export yourself (in another window):\n");

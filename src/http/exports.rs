@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::State as Extract;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::domain::{Caller, Error, Kind, Permission, Result};
-use crate::export::{self, Finished, Plan};
+use crate::app::App;
+use crate::domain::export::is_once;
+use crate::domain::export_log::State;
+use crate::domain::{Caller, Error, ExportLog, Kind, Permission, Result};
+use crate::export::{self, Plan};
 use crate::kit::meter::{Meter, Stop};
 use crate::render::media_type;
 
@@ -30,40 +33,75 @@ const CHUNK: usize = 256 * 1024;
 const CHUNKS: usize = 4;
 
 /// `POST /tasks/export`
-pub(super) async fn export(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn export(Extract(shared): Extract<Shared>, headers: HeaderMap, body: Body) -> Answer {
     let caller = shared.caller(&headers, Permission::ExportTask)?;
     body::expect(&headers, &["application/json"])?;
     let server = &shared.app.settings.server;
     let body = body::whole(body, server.max_body_bytes, server.body_idle_seconds).await?;
+    let once = once(&headers, &body)?;
+    if asks_for_background(&body) {
+        let (app, asker) = (shared.app.clone(), caller);
+        let log = work(move || export::submit(&app, &asker, &body, once.as_deref())).await?;
+        return Ok(answer(&shared.app, &log));
+    }
+    if let Some(key) = once.clone() {
+        let (app, asker, body) = (shared.app.clone(), caller.clone(), body.clone());
+        if let Some(before) = work(move || export::replay(&app, &asker, &body, &key)).await? {
+            return Ok(answer(&shared.app, &before));
+        }
+    }
+    direct(shared, headers, caller, body, once).await
+}
+
+async fn direct(shared: Shared, headers: HeaderMap, caller: Caller, body: Vec<u8>, once: Option<String>) -> Answer {
     let turn = turn(&shared).await?;
-    let leaving = CancelOnDrop(Meter::new());
-    let (planner, cancel) = (shared.clone(), leaving.0.clone());
-    let asker = caller.clone();
+    let leaving = StopOnDrop(Meter::new());
+    let (planner, meter, asker, asked) = (shared.clone(), leaving.0.clone(), caller.clone(), body.clone());
     // The turn goes with the work: one that nobody waits for any more still takes its place.
     let (plan, turn) = work(move || {
-        if cancel.stopped().is_some() {
+        if meter.stopped().is_some() {
             return Err(Error::new(Kind::Canceled, "The client left."));
         }
-        Ok((export::plan(&planner.app, &asker, &body)?, turn))
+        Ok((export::plan(&planner.app, &asker, &asked)?, turn))
     })
     .await?;
     if wants_file(&headers, &plan) {
-        return Ok(streamed(shared, plan, turn, leaving).await?);
+        let log = export::direct_record(&caller, &body, &plan, None)?;
+        return Ok(streamed(shared, plan, log, turn, leaving).await?);
     }
-    let cancel = leaving.0.clone();
-    let app = Arc::clone(&shared.app);
-    let finished = work(move || {
+    let (app, meter) = (Arc::clone(&shared.app), leaving.0.clone());
+    let log = work(move || {
         let _turn = turn;
-        let finished = export::keep(&app, plan, &cancel)?;
-        // Whoever asked has left, and nobody else will ever know of the file.
-        if cancel.stopped().is_some() {
-            app.folder.delete(&finished.key)?;
-            return Err(Error::new(Kind::Canceled, "The client left."));
-        }
-        Ok(finished)
+        export::direct(&app, &caller, &body, plan, &meter, once.as_deref())
     })
     .await?;
-    Ok(done(&shared, &caller, &finished))
+    Ok(answer(&shared.app, &log))
+}
+
+/// The key under which the caller asks for it once and no more: of the header, or of the body.
+fn once(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>> {
+    let Some(given) = headers.get("idempotency-key") else { return Ok(in_body(body, "idempotencyKey")) };
+    let given = given
+        .to_str()
+        .ok()
+        .filter(|given| is_once(given))
+        .ok_or_else(|| Error::invalid("The Idempotency-Key header must be 1 to 255 visible ASCII characters."))?;
+    match in_body(body, "idempotencyKey") {
+        Some(other) if other != given => {
+            Err(Error::invalid("The Idempotency-Key header and the idempotencyKey field differ. Send one of them."))
+        }
+        _ => Ok(Some(given.to_owned())),
+    }
+}
+
+/// What the body is at fault with is told when it is read whole.
+fn asks_for_background(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["background"] == Value::Bool(true))
+}
+
+fn in_body(body: &[u8], key: &str) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body[key].as_str().filter(|text| is_once(text)).map(str::to_owned)
 }
 
 async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit> {
@@ -88,44 +126,59 @@ fn wants_file(headers: &HeaderMap, plan: &Plan) -> bool {
         .any(|accepted| accepted == "application/octet-stream" || (accepted == file && accepted != "application/json"))
 }
 
-fn done(shared: &Shared, caller: &Caller, finished: &Finished) -> Response {
-    let outcome = &finished.outcome;
-    let data = json!({
-        "_id": outcome.id,
-        "time": outcome.time,
-        "organizationId": caller.organization,
+/// What is told of an export: on its way, or how it ended.
+pub(super) fn answer(app: &App, log: &ExportLog) -> Response {
+    let mut data = json!({
+        "_id": log.id,
+        "time": log.asked.seconds(),
+        "organizationId": log.organization(),
         "reportType": "task",
-        "link": files::link(&shared.app, &finished.key, &finished.name),
-        "status": "Done",
+        "status": log.state.status().name(),
     });
-    let more = json!({
-        "total_data_be": outcome.total,
-        "last_id": outcome.last_id,
-        "last_field": outcome.last_field,
-        "total_matched": outcome.matched,
-        "truncated": outcome.truncated,
-        "warnings": outcome.warnings,
-        "data": data,
+    let mut more = json!({
+        "total_data_be": 0,
+        "total_matched": log.matched,
+        "truncated": log.truncated(),
+        "warnings": log.warnings,
     });
-    reply::success(StatusCode::OK, "Success", more)
+    let message = match log.state {
+        State::Queued => "Export queued for background processing. Check status at GET /tasks/export-log",
+        State::Done | State::Expired => {
+            data["link"] = json!(log.file_at(app.clock.now()).map(|file| files::link(app, log.id, file)));
+            more["total_data_be"] = json!(log.rows);
+            more["last_id"] = json!(log.last_id);
+            more["last_field"] = json!(log.last_field);
+            "Success"
+        }
+        State::Failed | State::Canceled => log.error.as_deref().unwrap_or("The export failed."),
+    };
+    more["data"] = data;
+    reply::success(StatusCode::OK, message, more)
 }
 
 /// The file as it is made. What fails before the first byte is answered as any failure; what fails
 /// after it breaks the connection off, so that no client takes a part for the whole.
-async fn streamed(shared: Shared, plan: Plan, turn: OwnedSemaphorePermit, leaving: CancelOnDrop) -> Result<Response> {
+async fn streamed(
+    shared: Shared,
+    plan: Plan,
+    log: ExportLog,
+    turn: OwnedSemaphorePermit,
+    leaving: StopOnDrop,
+) -> Result<Response> {
     let (name, media) = (plan.file_name(), media_type(plan.extension()));
     let (send, chunks) = mpsc::channel::<Result<Bytes>>(CHUNKS);
-    let cancel = leaving.0.clone();
+    let meter = leaving.0.clone();
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let mut out = Chunks { send, buffer: Vec::with_capacity(CHUNK) };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            export::stream(&shared.app, plan, &mut out, &cancel)
+            export::stream(&shared.app, plan, &mut out, &meter)
         }));
         let finished = outcome.unwrap_or_else(|_| Err(Error::internal("export", "a streamed export panicked")));
-        let flushed = finished.and_then(|_| {
+        let flushed = finished.and_then(|outcome| {
             io::Write::flush(&mut out)
-                .map_err(|error| Error::new(Kind::Canceled, "The client left.").with_source(error))
+                .map_err(|error| Error::new(Kind::Canceled, "The client left.").with_source(error))?;
+            export::streamed(&shared.app, log, outcome)
         });
         if let Err(error) = flushed {
             // Nobody is there to be told when the client has left.
@@ -153,9 +206,9 @@ fn broken_off(error: &Error, reference: &str) -> io::Error {
 }
 
 /// Says stop when the answer is dropped, which is what happens when the client leaves.
-struct CancelOnDrop(Meter);
+struct StopOnDrop(Meter);
 
-impl Drop for CancelOnDrop {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.stop(Stop::Canceled);
     }

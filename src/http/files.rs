@@ -5,14 +5,15 @@ use std::io::{Read, Seek, SeekFrom};
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::domain::{Error, Kind, Result};
+use crate::domain::{Error, Id, Kind, Result, export_log};
+use crate::export;
 use crate::render::media_type;
 use crate::storage::Kept;
 
@@ -26,18 +27,25 @@ const CHUNK: usize = 512 * 1024;
 /// Chunks that wait for the client.
 const CHUNKS: usize = 2;
 
-/// The link to a file, good for as long as the settings say.
-pub fn link(app: &App, key: &str, name: &str) -> String {
+/// The link to the file of an export, good for as long as the settings say and the file is there.
+pub fn link(app: &App, export: Id, file: &export_log::File) -> String {
+    let (key, name) = (&file.key, &file.name);
     let expires = app.clock.now().seconds() + i64::from(app.settings.storage.link_hours) * 3600;
-    let signature = app.keys.sign_link(&signed(key, name), expires);
+    let expires = expires.min(file.expires.seconds());
+    let signature = app.keys.sign_link(&signed(key, export, name), expires);
     let name = encoded(name);
-    format!("{}/files/{key}?name={name}&expires={expires}&signature={signature}", app.public_url())
+    format!("{}/files/{key}?export={export}&name={name}&expires={expires}&signature={signature}", app.public_url())
 }
 
-/// What the signature covers beside the time: the file, and what a browser saves it as. A key has
-/// no slash in the place of the second one here.
-fn signed(key: &str, name: &str) -> String {
-    format!("{key}/{name}")
+/// What the signature covers beside the time: the file, whose it is, and what a browser saves it as.
+/// A key has no slash in the place of the second one here.
+fn signed(key: &str, export: Id, name: &str) -> String {
+    format!("{key}/{export}/{name}")
+}
+
+/// The organisation in a key, which the signature covers.
+fn organization(key: &str) -> Option<Id> {
+    key.split('_').nth(1)?.parse().ok()
 }
 
 /// `GET /files/{day}/{name}`; `HEAD` goes the same way.
@@ -45,6 +53,7 @@ pub(super) async fn get(
     State(shared): State<Shared>,
     headers: HeaderMap,
     Path((day, file)): Path<(String, String)>,
+    method: Method,
     uri: Uri,
 ) -> Answer {
     let key = format!("{day}/{file}");
@@ -52,16 +61,35 @@ pub(super) async fn get(
     let name = params.string("name").unwrap_or_default();
     let expires = params.string("expires").and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
     let signature = params.string("signature").unwrap_or_default();
+    let export: Option<Id> = params.string("export").and_then(|text| text.parse().ok());
     let app = &shared.app;
-    if !app.keys.link_is_genuine(&signed(&key, &name), expires, &signature) {
-        return Err(Error::new(Kind::Forbidden, "This link is not valid.").into());
+    let not_valid = || Error::new(Kind::Forbidden, "This link is not valid.");
+    let (export, organization) = export.zip(organization(&key)).ok_or_else(not_valid)?;
+    if !app.keys.link_is_genuine(&signed(&key, export, &name), expires, &signature) {
+        return Err(not_valid().into());
     }
     let gone = || Error::new(Kind::Gone, "This export has expired. Run it again.");
     if expires <= app.clock.now().seconds() {
         return Err(gone().into());
     }
-    let kept = work(move || shared.app.folder.read(&key)).await?.ok_or_else(gone)?;
-    Ok(answer(&headers, &file, &name, kept)?)
+    let reader = shared.clone();
+    let kept = work(move || {
+        let app = &reader.app;
+        // An entry that was deleted or has expired takes its links with it.
+        let log = app.store.view()?.export(organization, export)?;
+        let is_there = log.is_some_and(|log| log.file_at(app.clock.now()).is_some_and(|file| file.key == key));
+        if is_there { app.folder.read(&key) } else { Ok(None) }
+    });
+    let kept = kept.await?.ok_or_else(gone)?;
+    let answer = answer(&headers, &file, &name, kept)?;
+    if method == Method::GET && begins(&answer) {
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = export::downloaded(&shared.app, organization, export) {
+                tracing::warn!(cause = error.chain(), "a download could not be counted");
+            }
+        });
+    }
+    Ok(answer)
 }
 
 /// `attachment` with the name as RFC 6266 wants it: plain, and again in UTF-8.
@@ -71,6 +99,18 @@ pub(super) fn disposition(name: &str) -> String {
         .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/') || c == ' ' { c } else { '_' })
         .collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", encoded(name))
+}
+
+/// Whether the answer holds the first byte of the file: a download that is taken up again was counted.
+fn begins(answer: &Response) -> bool {
+    match answer.status() {
+        StatusCode::OK => true,
+        StatusCode::PARTIAL_CONTENT => {
+            let range = answer.headers().get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
+            range.is_some_and(|range| range.starts_with("bytes 0-"))
+        }
+        _ => false,
+    }
 }
 
 fn answer(headers: &HeaderMap, file: &str, name: &str, kept: Kept) -> Result<Response> {

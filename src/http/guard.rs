@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::domain::{Caller, Error, Id, Kind, Permission, Result};
@@ -24,10 +25,15 @@ tokio::task_local! {
 /// Organisations whose rate is remembered; beyond, those that have not asked for a while are forgotten.
 const MOST_BUCKETS: usize = 10_000;
 
+/// Clients that may watch exports at a time; each holds a connection.
+const MOST_WATCHERS: usize = 256;
+
 /// What the routes share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub app: Arc<App>,
+    /// Clients that may watch exports at a time.
+    pub watchers: Arc<Semaphore>,
     rates: Arc<Mutex<HashMap<Id, Bucket>>>,
 }
 
@@ -39,7 +45,7 @@ struct Bucket {
 
 impl Shared {
     pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, rates: Arc::default() }
+        Self { app, watchers: Arc::new(Semaphore::new(MOST_WATCHERS)), rates: Arc::default() }
     }
 
     /// Who sends the request, if they may do this and their organisation has not asked too often.

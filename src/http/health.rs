@@ -1,15 +1,34 @@
 //! Whether the process lives, and what it serves.
 
 use axum::Json;
-use axum::http::header;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::guard::Shared;
 use super::routes::OPENAPI;
+use super::{reply, work};
 
 /// `GET /health`
 pub(super) async fn health() -> Response {
     Json(json!({"status": true, "message": "Healthy", "version": env!("CARGO_PKG_VERSION")})).into_response()
+}
+
+/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot.
+pub(super) async fn ready(State(shared): State<Shared>) -> Response {
+    let looked = work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.folder.check())]));
+    let reasons: Vec<String> = match looked.await {
+        Ok(parts) => parts
+            .into_iter()
+            .filter_map(|(part, looked)| looked.err().map(|error| format!("{part}: {}", error.message)))
+            .collect(),
+        Err(error) => vec![error.message],
+    };
+    match reasons.is_empty() {
+        true => reply::success(StatusCode::OK, "Ready", json!({})),
+        false => reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", json!({"reasons": reasons})),
+    }
 }
 
 /// `GET /api/v3/openapi.json`

@@ -46,6 +46,15 @@ pub(super) fn failure(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"status": false, "message": message}))).into_response()
 }
 
+/// The same with these keys beside `status` and `message`.
+pub(super) fn failure_with(status: StatusCode, message: &str, more: Value) -> Response {
+    let mut body = json!({"status": false, "message": message});
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more);
+    }
+    (status, Json(body)).into_response()
+}
+
 /// The same failure in the envelope of contract 1, with what its headers say beside the body.
 pub(super) fn in_words(bare: Response) -> Response {
     let status = bare.status();

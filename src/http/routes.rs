@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard::{self, Shared};
-use super::{catalog, exports, files, health, reply, tasks};
+use super::{catalog, export_log, exports, files, health, reply, tasks};
 
 /// What `GET /api/v3/openapi.json` answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -20,6 +20,12 @@ pub fn table() -> Vec<(&'static str, &'static str)> {
 fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
     vec![
         ("POST", "/api/v3/tasks/export", post(exports::export)),
+        ("GET", "/api/v3/tasks/export-log", get(export_log::list)),
+        ("GET", "/api/v3/tasks/export-log/{id}", get(export_log::one)),
+        ("DELETE", "/api/v3/tasks/export-log/{id}", delete(export_log::remove)),
+        ("GET", "/api/v3/tasks/export-log/{id}/events", get(export_log::events)),
+        ("POST", "/api/v3/tasks/export-log/{id}/cancel", post(export_log::cancel)),
+        ("POST", "/api/v3/tasks/export-log/{id}/retry", post(export_log::retry)),
         ("GET", "/files/{day}/{name}", get(files::get)),
         ("GET", "/api/v3/tasks", get(tasks::list)),
         ("POST", "/api/v3/task", post(tasks::add)),
@@ -43,6 +49,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("PUT", "/api/v3/hub/{id}", put(catalog::change_hub)),
         ("DELETE", "/api/v3/hub/{id}", delete(catalog::remove_hub)),
         ("GET", "/health", get(health::health)),
+        ("GET", "/ready", get(health::ready)),
         ("GET", "/api/v3/openapi.json", get(health::openapi)),
     ]
 }

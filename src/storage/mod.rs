@@ -73,6 +73,16 @@ impl Folder {
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
+    /// # Errors
+    /// When no file can be made at the moment.
+    pub fn check(&self) -> domain::Result<()> {
+        /// Below it nothing worth the name can be exported.
+        const LEAST_FREE: u64 = 1 << 20;
+        let free = self.free_bytes()?;
+        drop(self.create()?);
+        if free < LEAST_FREE { Err(Error::Full(self.temp.clone()).into()) } else { Ok(()) }
+    }
+
     /// Starts a file; unless it is kept, nothing of it remains.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{House, id, task};
 
 /// Routes that need no token.
-const PUBLIC: [&str; 3] = ["/health", "/api/v3/openapi.json", "/files/{day}/{name}"];
+const PUBLIC: [&str; 4] = ["/health", "/ready", "/api/v3/openapi.json", "/files/{day}/{name}"];
 
 #[test]
 fn every_route_but_the_public_ones_wants_a_token_and_a_permission() {

@@ -5,6 +5,7 @@
 mod support;
 
 mod catalog;
+mod export_log;
 mod exports;
 mod files;
 mod guard;

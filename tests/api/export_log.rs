@@ -1,0 +1,286 @@
+//! Background exports and their log (contract 2 and 3).
+
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use serde_json::Value;
+use waybill::app::queue::Lane;
+use waybill::domain::Moment;
+use waybill::export;
+use waybill::jobs::Workers;
+
+use crate::support::{House, ME, NOW, OURS, THEIRS, eventually, tasks};
+
+const LOG: &str = "/api/v3/tasks/export-log";
+const EVERYTHING: &str = r#"{"download":"csv","background":true}"#;
+
+/// A house with 40 tasks and nobody who runs exports.
+fn house() -> House {
+    let house = House::new();
+    house.load(&tasks(40));
+    house
+}
+
+fn submit(house: &House, body: &str) -> String {
+    let answer = house.export(body);
+    assert_eq!(answer["data"]["status"], "Processing");
+    answer["data"]["_id"].as_str().unwrap().to_owned()
+}
+
+fn run_next(house: &House) {
+    export::attempt(&house.app, &house.app.queue.take(Lane::Any).unwrap());
+}
+
+fn entry(house: &House, id: &str) -> Value {
+    let reply = house.get(&format!("{LOG}/{id}"));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.value()["data"].clone()
+}
+
+#[test]
+fn a_background_export_is_answered_as_the_page_says_and_has_everything_in_the_end() {
+    let house = house();
+    let workers = Workers::start(&house.app).unwrap();
+    let answer = house.export(EVERYTHING);
+    assert_eq!(answer["message"], "Export queued for background processing. Check status at GET /tasks/export-log");
+    assert_eq!((&answer["total_data_be"], &answer["total_matched"]), (&0.into(), &40.into()));
+    assert_eq!(answer["data"]["organizationId"], OURS.to_string());
+    assert!(answer["data"].get("link").is_none() && answer.get("last_id").is_none());
+    let id = answer["data"]["_id"].as_str().unwrap();
+    eventually("the export is done", || entry(&house, id)["status"] == "Done");
+    let done = entry(&house, id);
+    assert_eq!((&done["progress"], &done["rowsDone"], &done["attempts"]), (&100.into(), &40.into(), &1.into()));
+    let file = house.send("GET", done["link"].as_str().unwrap(), "", &[], b"");
+    assert_eq!(file.text().lines().count(), 41);
+    assert_eq!(done["fileSize"], file.body.len() as u64);
+    eventually("the download is counted", || entry(&house, id)["downloads"] == 1);
+    workers.leave(Duration::from_secs(5));
+}
+
+#[test]
+fn an_entry_has_exactly_the_documented_keys() {
+    let house = house();
+    submit(&house, EVERYTHING);
+    let list = house.get(LOG).value();
+    let hit = &list["data"][0];
+    assert_eq!((&hit["_index"], &hit["_type"], &hit["_score"]), (&"export".into(), &"_doc".into(), &1.into()));
+    let keys: Vec<&str> = hit["_source"].as_object().unwrap().keys().map(String::as_str).collect();
+    let documented = "organizationId dataType dataName email exportBy status requestAt completedAt exportAt fileUrl \
+        link fileType totalRecords dataTotal errorMessage request state progress rowsDone rowsTotal queuePosition \
+        startedAt durationMs fileSize sha256 expiresAt warnings attempts notification downloads";
+    assert_eq!(keys, documented.split_whitespace().collect::<Vec<_>>());
+    let source = &hit["_source"];
+    assert_eq!((&source["requestAt"], &source["request"]), (&NOW.text().into(), &EVERYTHING.into()));
+    assert_eq!(
+        (&source["state"], &source["queuePosition"], &source["email"]),
+        (&"queued".into(), &1.into(), &ME.into())
+    );
+}
+
+#[test]
+fn the_list_is_filtered_sorted_and_paged() {
+    let house = house();
+    for (minute, name) in ["May visits", "June visits", "All"].iter().enumerate() {
+        house.clock.set(Moment(NOW.0 + minute as i64 * 60_000));
+        submit(&house, &format!(r#"{{"download":"csv","background":true,"name":"{name}"}}"#));
+    }
+    run_next(&house);
+    let names = |query: &str| -> Vec<String> {
+        let reply = house.get(&format!("{LOG}?{query}"));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let list = reply.value();
+        let hits = list["data"].as_array().unwrap();
+        hits.iter().map(|hit| hit["_source"]["dataName"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(""), ["All", "June visits", "May visits"]);
+    assert_eq!(names("dataName=VISITS&sortOrder=asc"), ["May visits", "June visits"]);
+    assert_eq!(names("status=Available"), ["May visits"]);
+    assert_eq!(names("status=Processing&sortBy=dataName"), ["June visits", "All"]);
+    assert_eq!(names("limit=1&page=2"), ["June visits"]);
+    assert_eq!(names("dataType=data"), [""; 0]);
+    let params = house.get(&format!("{LOG}?limit=2&page=2")).value();
+    assert_eq!(
+        (&params["total"], &params["params"]["from"], &params["params"]["size"]),
+        (&3.into(), &2.into(), &2.into())
+    );
+    for limit in ["0", "101", "many", "-1"] {
+        let reply = house.get(&format!("{LOG}?limit={limit}"));
+        assert_eq!(reply.status, 400);
+        assert_eq!(reply.message(), "Invalid limit parameter. Must be between 1 and 100.");
+        assert_eq!(reply.value()["data"], Value::Array(Vec::new()));
+    }
+    assert_eq!(house.get(&format!("{LOG}?sortBy=size")).status, 400);
+    assert_eq!(house.get(&format!("{LOG}?what=1")).status, 400);
+    house.clock.set(Moment(NOW.0 + 30 * 86_400_000 + 1));
+    assert_eq!(names(""), ["All", "June visits"]);
+}
+
+#[test]
+fn others_entries_need_the_permission_and_other_organisations_entries_are_never_seen() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let colleague = house.token_with(|claims| {
+        (claims.sub, claims.email) = ("bob".to_owned(), "bob@example.org".to_owned());
+        claims.perms = vec!["export/task".to_owned()];
+    });
+    let lead = house.token_with(|claims| {
+        (claims.sub, claims.email) = ("eve".to_owned(), "eve@example.org".to_owned());
+        claims.perms = vec!["view/export-log".to_owned()];
+    });
+    let foreign = house.token_with(|claims| claims.org = THEIRS);
+    let status = |token: &str, path: &str| house.send("GET", path, token, &[], b"").status;
+    let total = |token: &str, path: &str| house.send("GET", path, token, &[], b"").value()["total"].clone();
+    let (one, mine) = (format!("{LOG}/{id}"), format!("{LOG}?email={ME}"));
+    assert_eq!([status(&colleague, &one), status(&foreign, &one), status(&lead, &one)], [404, 404, 200]);
+    assert_eq!([status(&colleague, &mine), status(&lead, &mine)], [403, 200]);
+    assert_eq!([total(&colleague, LOG), total(&lead, &mine), total(&foreign, LOG)], [0, 1, 0]);
+    let unknown = house.send("GET", &format!("{LOG}/ffffffffffffffffffffffff"), &colleague, &[], b"");
+    let hidden = house.send("GET", &one, &colleague, &[], b"");
+    assert_eq!(unknown.body, hidden.body);
+    assert_eq!(status("", LOG), 401);
+}
+
+#[test]
+fn a_right_that_was_withdrawn_takes_the_link_with_it() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    run_next(&house);
+    let seen_by = |change: fn(&mut waybill::auth::Claims)| {
+        let token = house.token_with(change);
+        house.send("GET", &format!("{LOG}/{id}"), &token, &[], b"").value()["data"]["link"].is_string()
+    };
+    assert!(seen_by(|_| {}));
+    assert!(!seen_by(|claims| claims.perms = vec!["view/export-log".to_owned()]));
+    assert!(!seen_by(|claims| claims.hubs = Some(vec![OURS])));
+    assert!(!seen_by(|claims| claims.own = true));
+}
+
+#[test]
+fn an_export_is_canceled_at_any_stage_and_only_once() {
+    let house = house();
+    let waiting = submit(&house, EVERYTHING);
+    let reply = house.post(&format!("{LOG}/{waiting}/cancel"), "");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(
+        (&reply.value()["data"]["status"], &reply.value()["data"]["state"]),
+        (&"Failed".into(), &"canceled".into())
+    );
+    assert_eq!(house.post(&format!("{LOG}/{waiting}/cancel"), "").status, 409);
+    let running = submit(&house, EVERYTHING);
+    assert_ne!(waiting, running);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    assert_eq!(entry(&house, &running)["state"], "running");
+    assert_eq!(house.send("DELETE", &format!("{LOG}/{running}"), &house.token(), &[], b"").status, 409);
+    assert_eq!(house.post(&format!("{LOG}/{running}/cancel"), "").status, 200);
+    export::attempt(&house.app, &run);
+    assert_eq!(entry(&house, &running)["state"], "canceled");
+    assert_eq!((house.kept_files(), house.temp_files()), (0, 0));
+}
+
+#[test]
+fn an_export_is_run_again_as_a_new_entry_and_deleted_with_its_file() {
+    let house = house();
+    let first = house.export(r#"{"download":"csv","limit":7}"#);
+    let id = first["data"]["_id"].as_str().unwrap().to_owned();
+    let again = house.post(&format!("{LOG}/{id}/retry"), "").value();
+    let again = again["data"]["_id"].as_str().unwrap().to_owned();
+    assert_eq!(house.post(&format!("{LOG}/{again}/retry"), "").status, 409);
+    run_next(&house);
+    assert_eq!(entry(&house, &again)["totalRecords"], 7);
+    let link = entry(&house, &id)["link"].as_str().unwrap().to_owned();
+    assert_eq!(house.send("DELETE", &format!("{LOG}/{id}"), &house.token(), &[], b"").status, 200);
+    assert_eq!(house.get(&format!("{LOG}/{id}")).status, 404);
+    let gone = house.send("GET", &link, "", &[], b"");
+    assert_eq!((gone.status, gone.message().as_str()), (410, "This export has expired. Run it again."));
+    assert_eq!(house.kept_files(), 1);
+}
+
+#[test]
+fn the_same_key_gives_the_same_export_and_another_body_is_a_conflict() {
+    let house = house();
+    let send = |key: &str, body: &str| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        house.send("POST", "/api/v3/tasks/export", &house.token(), &headers, body.as_bytes())
+    };
+    let direct = r#"{"download":"csv","limit":3}"#;
+    let first = send("a", direct).value();
+    let second = send("a", direct).value();
+    assert_eq!(first["data"]["_id"], second["data"]["_id"]);
+    assert_eq!((&second["total_data_be"], &second["last_id"]), (&3.into(), &first["last_id"]));
+    assert_eq!(house.kept_files(), 1);
+    assert_eq!(send("a", EVERYTHING).status, 409);
+    let queued = send("b", EVERYTHING).value();
+    run_next(&house);
+    let done = send("b", EVERYTHING).value();
+    assert_eq!((&done["data"]["_id"], &done["data"]["status"]), (&queued["data"]["_id"], &"Done".into()));
+    assert_eq!(send("bad key", direct).status, 400);
+    assert_eq!(send("c", r#"{"download":"csv","idempotencyKey":"d"}"#).status, 400);
+}
+
+#[test]
+fn fifty_exports_of_one_second_have_fifty_entries_and_files() {
+    let house = house();
+    let ids: std::collections::BTreeSet<String> = (1..=50)
+        .map(|limit| submit(&house, &format!(r#"{{"download":"csv","background":true,"limit":{limit}}}"#)))
+        .collect();
+    assert_eq!(ids.len(), 50);
+    (0..50).for_each(|_| run_next(&house));
+    assert_eq!(house.kept_files(), 50);
+}
+
+#[test]
+fn a_caller_with_too_many_waiting_exports_is_told_to_come_again() {
+    let house = House::with(|settings| settings.export.queue_per_user = 2);
+    house.load(&tasks(5));
+    let body = |limit: u32| format!(r#"{{"download":"csv","background":true,"limit":{limit}}}"#);
+    submit(&house, &body(1));
+    submit(&house, &body(2));
+    let full = house.post("/api/v3/tasks/export", &body(3));
+    assert_eq!((full.status, full.header("retry-after")), (429, "1"));
+    assert_eq!(house.get(LOG).value()["total"], 2);
+}
+
+#[test]
+fn events_tell_each_change_until_the_export_has_ended() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let request = ureq::http::Request::builder()
+        .uri(format!("{}{LOG}/{id}/events", house.url))
+        .header("authorization", format!("Bearer {}", house.token()))
+        .body(())
+        .unwrap();
+    let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build();
+    let reply = ureq::Agent::from(config).run(request).unwrap();
+    assert_eq!(reply.headers()["content-type"], "text/event-stream");
+    let mut lines = BufReader::new(reply.into_body().into_reader()).lines();
+    let mut next = || loop {
+        let line = lines.next()?.unwrap();
+        if let Some(data) = line.strip_prefix("data: ") {
+            return serde_json::from_str::<Value>(data).ok();
+        }
+    };
+    assert_eq!(next().unwrap()["state"], "queued");
+    let workers = Workers::start(&house.app).unwrap();
+    let mut last = Value::Null;
+    while let Some(event) = next() {
+        last = event;
+    }
+    assert_eq!((&last["_id"], &last["state"], &last["progress"]), (&id.into(), &"done".into(), &100.into()));
+    assert!(last["link"].is_string());
+    workers.leave(Duration::from_secs(5));
+}
+
+#[test]
+fn a_request_that_could_never_run_is_refused_and_nothing_is_queued() {
+    let house = house();
+    for body in [r#"{"download":"pdf","background":true}"#, r#"{"download":"csv","background":true,"statsu":"DONE"}"#] {
+        assert_eq!(house.post("/api/v3/tasks/export", body).status, 400, "{body}");
+    }
+    assert_eq!(house.get(LOG).value()["total"], 0);
+}
+
+#[test]
+fn a_server_that_can_do_its_work_is_ready() {
+    let reply = House::new().send("GET", "/ready", "", &[], b"");
+    assert_eq!((reply.status, reply.message().as_str()), (200, "Ready"));
+}
