@@ -759,7 +759,9 @@ fn idempotency_keys_are_forgotten_everywhere_once_they_are_older_than_asked_for(
         })
         .unwrap();
     let forget = |before| store.edit(|edit| edit.forget_answered(Moment(before))).unwrap();
-    assert_eq!((forget(10), forget(10)), (2, 0));
+    let old = |before| store.view().unwrap().answered_before(Moment(before)).unwrap();
+    assert_eq!((old(i64::MIN), old(10), old(i64::MAX)), (0, 2, 4));
+    assert_eq!((forget(10), forget(10), old(10)), (2, 0, 0));
     let view = store.view().unwrap();
     assert_eq!(view.answered(OURS, "ana", "old").unwrap(), None);
     assert_eq!(view.answered(THEIRS, "ana", "old").unwrap(), None);
@@ -779,6 +781,7 @@ fn a_damaged_answer_to_an_idempotency_key_is_an_error() {
     assert_eq!(store.view().unwrap().answered(OURS, "ana", "k").unwrap_err().kind, Kind::Internal);
     assert_eq!(store.edit(|edit| edit.answered(OURS, "ana", "k")).unwrap_err().kind, Kind::Internal);
     assert_eq!(store.edit(|edit| edit.forget_answered(Moment(0))).unwrap_err().kind, Kind::Internal);
+    assert_eq!(store.view().unwrap().answered_before(Moment(0)).unwrap_err().kind, Kind::Internal);
 }
 
 /// Few different values of each, so that ties, hits and misses are all frequent.
