@@ -14,6 +14,8 @@ use crate::promises;
 
 /// What the contract of a store that comes back means by seconds.
 const BACK: Duration = Duration::from_secs(20);
+/// Bytes that are enough for the store's next commits and for no file of 5,000 rows.
+const ROOM: u64 = 160 * 1024;
 const SWITCH: &str = "WAYBILL_FAIL_FILE";
 
 fn submit(client: &Client, body: &Value) -> Reply {
@@ -185,6 +187,12 @@ impl SmallDisk {
         }
     }
 
+    /// Gives back a part of what the filler has.
+    fn leave(&self, bytes: u64) {
+        let filler = File::options().write(true).open(self.data.join("filler")).unwrap();
+        filler.set_len(filler.metadata().unwrap().len() - bytes).unwrap();
+    }
+
     fn make_space(&self) {
         fs::remove_file(self.data.join("filler")).unwrap();
     }
@@ -220,7 +228,7 @@ fn a_data_folder_that_is_really_full_refuses_fails_and_works_again_by_itself() {
         Err(refused) => return skip(&refused),
     };
     let client = disk.server.client(&token(&disk.data, OURS));
-    client.load(&tasks(400));
+    client.load(&tasks(5_000));
     let done = works_again(&client, "before")["_id"].as_str().unwrap().to_owned();
     for round in 0..2 {
         disk.fill();
@@ -243,6 +251,30 @@ fn a_data_folder_that_is_really_full_refuses_fails_and_works_again_by_itself() {
     assert_eq!(disk.temp_files(), 0);
     for entry in client.log().iter().filter(|entry| entry["status"] == "Done") {
         promises::is_whole(&client, entry);
+    }
+}
+
+#[test]
+fn a_folder_with_room_for_the_log_but_not_for_the_file_fails_the_export_with_a_reason() {
+    let house = House::new();
+    let disk = match SmallDisk::mount(&house) {
+        Ok(disk) => disk,
+        Err(refused) => return skip(&refused),
+    };
+    let client = disk.server.client(&token(&disk.data, OURS));
+    client.load(&tasks(5_000));
+    works_again(&client, "before");
+    for (number, download) in ["csv", "xlsx"].into_iter().enumerate() {
+        disk.fill();
+        disk.leave(ROOM);
+        let entry = client.ended(&client.export(&export(download, 5_000, &format!("failing-{number}"))));
+        assert_eq!(entry["status"], "Failed", "{entry}");
+        is_about_the_disk(&entry);
+        assert_eq!(disk.temp_files(), 0);
+        disk.make_space();
+        works_again(&client, &format!("after-{number}"));
+        let entry = client.ended(&client.export(&export(download, 5_000, &format!("whole-{number}"))));
+        promises::is_whole(&client, &entry);
     }
 }
 
