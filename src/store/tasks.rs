@@ -252,16 +252,17 @@ fn insert(
     Ok(())
 }
 
+/// A group with its bound.
+type Bounded<'a> = (Id, AccessGuard<'a, &'static [u8]>);
+
 fn group_of(
     groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
     organization: Id,
     id: Id,
-) -> Result<Option<(Id, AccessGuard<'_, &'static [u8]>)>, Error> {
+) -> Result<Option<Bounded<'_>>, Error> {
     let (low, high) = (key(organization, id), key(organization, Id::MAX));
-    Ok(match groups.range::<&TaskKey>(&low..=&high)?.next().transpose()? {
-        Some((bound, value)) => Some((id_of(bound.value()), value)),
-        None => None,
-    })
+    let group = groups.range::<&TaskKey>(&low..=&high)?.next().transpose()?;
+    Ok(group.map(|(bound, value)| (id_of(bound.value()), value)))
 }
 
 fn task(
