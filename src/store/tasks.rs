@@ -252,16 +252,17 @@ fn insert(
     Ok(())
 }
 
+/// The group that a task is in or would be in, and the highest id that may be.
+type Found<'a> = (Id, AccessGuard<'a, &'static [u8]>);
+
 fn group_of(
     groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
     organization: Id,
     id: Id,
-) -> Result<Option<(Id, AccessGuard<'_, &'static [u8]>)>, Error> {
+) -> Result<Option<Found<'_>>, Error> {
     let (low, high) = (key(organization, id), key(organization, Id::MAX));
-    Ok(match groups.range::<&TaskKey>(&low..=&high)?.next().transpose()? {
-        Some((bound, value)) => Some((id_of(bound.value()), value)),
-        None => None,
-    })
+    let row = groups.range::<&TaskKey>(&low..=&high)?.next().transpose()?;
+    Ok(row.map(|(bound, value)| (id_of(bound.value()), value)))
 }
 
 fn task(
