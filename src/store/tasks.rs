@@ -252,17 +252,17 @@ fn insert(
     Ok(())
 }
 
-/// A group with its bound.
-type Bounded<'a> = (Id, AccessGuard<'a, &'static [u8]>);
+/// The group that a task is in or would be in, and the highest id that may be.
+type Found<'a> = (Id, AccessGuard<'a, &'static [u8]>);
 
 fn group_of(
     groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
     organization: Id,
     id: Id,
-) -> Result<Option<Bounded<'_>>, Error> {
+) -> Result<Option<Found<'_>>, Error> {
     let (low, high) = (key(organization, id), key(organization, Id::MAX));
-    let group = groups.range::<&TaskKey>(&low..=&high)?.next().transpose()?;
-    Ok(group.map(|(bound, value)| (id_of(bound.value()), value)))
+    let row = groups.range::<&TaskKey>(&low..=&high)?.next().transpose()?;
+    Ok(row.map(|(bound, value)| (id_of(bound.value()), value)))
 }
 
 fn task(

@@ -326,10 +326,10 @@ fn padding(bytes: usize) -> String {
     format!(r#","k":"{}""#, "x".repeat(bytes))
 }
 
-type Entries = Vec<(Id, Vec<u8>)>;
+/// A group: its bound, and what is in it.
+type InGroup = (Id, Vec<(Id, Vec<u8>)>);
 
-/// The groups of an organisation: their bounds, and what is in them.
-fn groups_in(view: &View, organization: Id) -> Vec<(Id, Entries)> {
+fn groups_in(view: &View, organization: Id) -> Vec<InGroup> {
     let (low, high) = (schema::key(organization, Id::MIN), schema::key(organization, Id::MAX));
     let rows = view.groups.range::<&TaskKey>(&low..=&high).unwrap();
     rows.map(|row| {
