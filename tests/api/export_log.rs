@@ -1,13 +1,14 @@
 //! Background exports and their log (contract 2 and 3).
 
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use waybill::app::queue::Lane;
 use waybill::domain::Moment;
 use waybill::export;
 use waybill::jobs::Workers;
+use waybill::kit::meter::Stage;
 
 use crate::support::{House, ME, NOW, OURS, THEIRS, eventually, tasks};
 
@@ -240,10 +241,8 @@ fn a_caller_with_too_many_waiting_exports_is_told_to_come_again() {
     assert_eq!(house.get(LOG).value()["total"], 2);
 }
 
-#[test]
-fn events_tell_each_change_until_the_export_has_ended() {
-    let house = house();
-    let id = submit(&house, EVERYTHING);
+/// The events of an entry, as they come.
+fn watch(house: &House, id: &str) -> impl Iterator<Item = Value> {
     let request = ureq::http::Request::builder()
         .uri(format!("{}{LOG}/{id}/events", house.url))
         .header("authorization", format!("Bearer {}", house.token()))
@@ -252,22 +251,104 @@ fn events_tell_each_change_until_the_export_has_ended() {
     let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build();
     let reply = ureq::Agent::from(config).run(request).unwrap();
     assert_eq!(reply.headers()["content-type"], "text/event-stream");
-    let mut lines = BufReader::new(reply.into_body().into_reader()).lines();
-    let mut next = || loop {
-        let line = lines.next()?.unwrap();
-        if let Some(data) = line.strip_prefix("data: ") {
-            return serde_json::from_str::<Value>(data).ok();
-        }
-    };
-    assert_eq!(next().unwrap()["state"], "queued");
+    let lines = BufReader::new(reply.into_body().into_reader()).lines();
+    lines.filter_map(|line| serde_json::from_str(line.unwrap().strip_prefix("data: ")?).ok())
+}
+
+#[test]
+fn events_tell_each_change_until_the_export_has_ended() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let mut events = watch(&house, &id);
+    assert_eq!(events.next().unwrap()["state"], "queued");
     let workers = Workers::start(&house.app).unwrap();
-    let mut last = Value::Null;
-    while let Some(event) = next() {
-        last = event;
-    }
+    let last = events.last().unwrap();
     assert_eq!((&last["_id"], &last["state"], &last["progress"]), (&id.into(), &"done".into(), &100.into()));
     assert!(last["link"].is_string());
     workers.leave(Duration::from_secs(5));
+}
+
+#[test]
+fn who_watches_what_has_ended_is_told_once_and_a_cancel_ends_the_events() {
+    let house = house();
+    let done = submit(&house, EVERYTHING);
+    run_next(&house);
+    let told: Vec<Value> = watch(&house, &done).collect();
+    assert_eq!((told.len(), &told[0]["state"]), (1, &"done".into()));
+    let waiting = submit(&house, EVERYTHING);
+    let mut events = watch(&house, &waiting);
+    assert_eq!(events.next().unwrap()["queuePosition"], 1);
+    assert_eq!(house.post(&format!("{LOG}/{waiting}/cancel"), "").status, 200);
+    assert_eq!(events.map(|event| event["state"].clone()).collect::<Vec<_>>(), ["canceled"]);
+}
+
+#[test]
+fn a_run_that_hurries_is_told_of_a_few_times_a_second() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    run.meter.expect(1_000_000);
+    run.meter.enter(Stage::Rendering);
+    let meter = run.meter.clone();
+    let worker = std::thread::spawn(move || {
+        for _ in 0..500 {
+            meter.advance(1);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        drop(run);
+    });
+    let begun = Instant::now();
+    let mut events = watch(&house, &id);
+    let mut told = 0;
+    while events.next().is_some_and(|event| event["rowsDone"].as_u64() < Some(450) && event["state"] == "running") {
+        told += 1;
+    }
+    let most = begun.elapsed().as_millis() / 100 + 2;
+    assert!((1..=most).contains(&told), "{told} times, and {most} are allowed");
+    worker.join().unwrap();
+    assert_eq!(house.post(&format!("{LOG}/{id}/cancel"), "").status, 200);
+}
+
+#[test]
+fn those_who_watch_leave_connections_to_the_others() {
+    let house = House::with(|settings| settings.server.max_connections = 4);
+    house.load(&tasks(1));
+    let id = submit(&house, EVERYTHING);
+    let mut watchers: Vec<_> = (0..2).map(|_| watch(&house, &id)).collect();
+    assert!(watchers.iter_mut().all(|events| events.next().is_some()));
+    let full = house.get(&format!("{LOG}/{id}/events"));
+    assert_eq!((full.status, full.header("retry-after")), (429, "1"));
+    assert_eq!(house.get(&format!("{LOG}/{id}")).status, 200);
+    drop(watchers);
+    let unknown = format!("{LOG}/{}/events", "f".repeat(24));
+    eventually("those who left make room", || house.get(&unknown).status == 404);
+}
+
+#[test]
+fn rows_that_have_come_since_an_export_was_asked_for_are_counted_while_it_runs() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    let rows = |key: &str| entry(&house, &id)[key].as_u64().unwrap();
+    run.meter.enter(Stage::Selecting);
+    assert_eq!((rows("rowsDone"), rows("rowsTotal"), rows("progress")), (0, 40, 0));
+    run.meter.expect(80);
+    run.meter.enter(Stage::Rendering);
+    run.meter.advance(60);
+    assert_eq!((rows("rowsDone"), rows("rowsTotal"), rows("progress")), (60, 80, 75));
+    run.meter.advance(20);
+    run.meter.enter(Stage::Storing);
+    assert_eq!((rows("rowsDone"), rows("rowsTotal"), rows("progress")), (80, 80, 99));
+    assert_eq!(entry(&house, &id)["state"], "uploading");
+}
+
+#[test]
+fn a_request_of_who_only_views_the_log_counts_once() {
+    let house = House::with(|settings| (settings.server.rate_per_second, settings.server.rate_burst) = (1, 2));
+    let viewer = house.token_with(|claims| claims.perms = vec!["view/export-log".to_owned()]);
+    for _ in 0..2 {
+        assert_eq!(house.send("GET", LOG, &viewer, &[], b"").status, 200);
+    }
 }
 
 #[test]
