@@ -76,7 +76,7 @@ pub(super) async fn retry(State(shared): State<Shared>, headers: HeaderMap, Path
     let (caller, id) = asked(&shared, &headers, &id)?;
     let app = shared.app.clone();
     let log = work(move || export::retry(&app, &caller, id)).await?;
-    Ok(exports::answer(&shared.app, &log))
+    Ok(exports::answer(&shared.app, &log, true))
 }
 
 /// `DELETE /tasks/export-log/{id}`

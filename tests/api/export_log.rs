@@ -343,6 +343,25 @@ fn rows_that_have_come_since_an_export_was_asked_for_are_counted_while_it_runs()
 }
 
 #[test]
+fn a_key_gives_no_link_to_who_may_not_see_as_much_any_more() {
+    let house = house();
+    for (key, body) in [("a", r#"{"download":"csv","limit":3}"#), ("b", EVERYTHING)] {
+        let send = |token: &str| {
+            let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+            house.send("POST", "/api/v3/tasks/export", token, &headers, body.as_bytes()).value()
+        };
+        let first = send(&house.token());
+        if key == "b" {
+            run_next(&house);
+        }
+        let bound = send(&house.token_with(|claims| claims.hubs = Some(vec![OURS])));
+        assert_eq!((&bound["data"]["_id"], &bound["data"]["status"]), (&first["data"]["_id"], &"Done".into()));
+        assert!(bound["data"]["link"].is_null(), "{bound}");
+        assert!(send(&house.token())["data"]["link"].is_string());
+    }
+}
+
+#[test]
 fn a_request_of_who_only_views_the_log_counts_once() {
     let house = House::with(|settings| (settings.server.rate_per_second, settings.server.rate_burst) = (1, 2));
     let viewer = house.token_with(|claims| claims.perms = vec!["view/export-log".to_owned()]);
