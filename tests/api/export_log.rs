@@ -384,3 +384,14 @@ fn a_server_that_can_do_its_work_is_ready() {
     let reply = House::new().send("GET", "/ready", "", &[], b"");
     assert_eq!((reply.status, reply.message().as_str()), (200, "Ready"));
 }
+
+#[test]
+fn a_server_that_cannot_keep_files_is_not_ready_and_says_nothing_of_where_they_lie() {
+    let house = House::new();
+    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    let reply = house.send("GET", "/ready", "", &[], b"");
+    assert_eq!((reply.status, reply.message().as_str()), (503, "Not ready"));
+    assert!(reply.value()["reasons"][0].as_str().unwrap().starts_with("files: "), "{}", reply.text());
+    assert!(!reply.text().contains('/'), "{}", reply.text());
+    assert_eq!(house.send("GET", "/health", "", &[], b"").status, 200);
+}
