@@ -325,6 +325,48 @@ fn those_who_watch_leave_connections_to_the_others() {
 }
 
 #[test]
+fn every_route_of_an_entry_answers_alike_for_ids_that_are_unknown_foreign_or_none() {
+    let house = house();
+    let foreign = house.token_with(|claims| claims.org = THEIRS);
+    let id = submit(&house, EVERYTHING);
+    for (method, act) in [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("POST", "/retry"), ("GET", "/events")] {
+        for (token, id) in
+            [(&house.token(), "f".repeat(24)), (&house.token(), "none".to_owned()), (&foreign, id.clone())]
+        {
+            let reply = house.send(method, &format!("{LOG}/{id}{act}"), token, &[], b"");
+            let answer = (reply.status, reply.text());
+            let unknown = r#"{"status":false,"message":"Data not found"}"#.to_owned();
+            assert_eq!(answer, (404, unknown), "{method} {act} {id}");
+        }
+    }
+    assert_eq!(entry(&house, &id)["state"], "queued");
+}
+
+#[test]
+fn an_entry_is_what_the_description_says() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let described: Value = serde_json::from_str(waybill::http::OPENAPI).unwrap();
+    let described = described["components"]["schemas"]["ExportLog"]["properties"].as_object().unwrap().clone();
+    for state in ["queued", "done"] {
+        let mut shown = entry(&house, &id).as_object().unwrap().clone();
+        assert_eq!((shown.remove("_id"), &shown["state"]), (Some(id.clone().into()), &state.into()));
+        assert!(shown.keys().eq(described.keys()), "{:?}", shown.keys());
+        for (key, value) in shown {
+            let fits = match described[&key]["type"].as_str().unwrap() {
+                "string" => value.is_string(),
+                "integer" => value.is_u64(),
+                _ => value.is_array(),
+            };
+            assert!(fits || (value.is_null() && described[&key]["nullable"] == true), "{key}: {value}");
+        }
+        if state == "queued" {
+            run_next(&house);
+        }
+    }
+}
+
+#[test]
 fn rows_that_have_come_since_an_export_was_asked_for_are_counted_while_it_runs() {
     let house = house();
     let id = submit(&house, EVERYTHING);
@@ -362,12 +404,38 @@ fn a_key_gives_no_link_to_who_may_not_see_as_much_any_more() {
 }
 
 #[test]
+fn an_export_that_failed_says_so_under_its_key() {
+    let house = house();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "a")];
+    let send = || house.send("POST", "/api/v3/tasks/export", &house.token(), &headers, EVERYTHING.as_bytes());
+    assert_eq!(send().value()["data"]["status"], "Processing");
+    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    run_next(&house);
+    let (reply, again) = (send(), send().value());
+    let failed = entry(&house, again["data"]["_id"].as_str().unwrap());
+    assert_eq!((reply.status, &again["data"]["status"]), (200, &"Failed".into()));
+    assert_eq!((&again["message"], &failed["state"]), (&failed["errorMessage"], &"failed".into()));
+    assert!(again["data"].get("link").is_none() && !reply.text().contains('/'), "{}", reply.text());
+}
+
+#[test]
 fn a_request_of_who_only_views_the_log_counts_once() {
     let house = House::with(|settings| (settings.server.rate_per_second, settings.server.rate_burst) = (1, 2));
     let viewer = house.token_with(|claims| claims.perms = vec!["view/export-log".to_owned()]);
     for _ in 0..2 {
         assert_eq!(house.send("GET", LOG, &viewer, &[], b"").status, 200);
     }
+}
+
+#[test]
+fn who_only_views_the_log_cannot_have_anything_exported() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    run_next(&house);
+    let viewer = house.token_with(|claims| claims.perms = vec!["view/export-log".to_owned()]);
+    let reply = house.send("POST", &format!("{LOG}/{id}/retry"), &viewer, &[], b"");
+    assert_eq!((reply.status, reply.message().as_str()), (403, "You do not have permission to export tasks"));
+    assert_eq!(house.app.queue.waiting(), 0);
 }
 
 #[test]
@@ -394,4 +462,35 @@ fn a_server_that_cannot_keep_files_is_not_ready_and_says_nothing_of_where_they_l
     assert!(reply.value()["reasons"][0].as_str().unwrap().starts_with("files: "), "{}", reply.text());
     assert!(!reply.text().contains('/'), "{}", reply.text());
     assert_eq!(house.send("GET", "/health", "", &[], b"").status, 200);
+}
+
+#[test]
+fn while_the_store_cannot_be_written_a_request_is_told_so_and_what_is_there_can_be_read() {
+    const TEST: &str =
+        "export_log::while_the_store_cannot_be_written_a_request_is_told_so_and_what_is_there_can_be_read";
+    // Failures are for a whole process, so that this test runs again in one of its own.
+    let Some(fail) = std::env::var_os("WAYBILL_FAIL_FILE") else {
+        let folder = tempfile::tempdir().unwrap();
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", TEST, "--nocapture"]).env("WAYBILL_FAIL_FILE", folder.path().join("fail"));
+        let output = again.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    };
+    let house = house();
+    let first = house.export(r#"{"download":"csv"}"#);
+    std::fs::write(&fail, "store-commit").unwrap();
+    for body in [EVERYTHING, r#"{"download":"csv"}"#] {
+        let reply = house.post("/api/v3/tasks/export", body);
+        assert_eq!((reply.status, reply.header("retry-after")), (503, "1"), "{}", reply.text());
+    }
+    let ready = house.send("GET", "/ready", "", &[], b"");
+    assert_eq!((ready.status, ready.message().as_str()), (503, "Not ready"));
+    assert!(ready.value()["reasons"][0].as_str().unwrap().starts_with("store: "), "{}", ready.text());
+    assert_eq!(house.file(&first).split(|byte| *byte == b'\n').count(), 32);
+    assert_eq!((house.get(LOG).value()["total"].as_u64(), house.kept_files()), (Some(1), 1));
+    std::fs::write(&fail, "").unwrap();
+    eventually("the server is ready again", || house.send("GET", "/ready", "", &[], b"").status == 200);
+    submit(&house, EVERYTHING);
 }
