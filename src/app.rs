@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::Semaphore;
 
 use crate::auth::Keys;
-use crate::domain::Id;
 use crate::domain::limits::SMALL_EXPORT_ROWS;
+use crate::domain::{Id, Moment};
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
 use crate::settings::Settings;
@@ -100,6 +100,12 @@ impl App {
     pub fn public_url(&self) -> String {
         let address = self.address.get().unwrap_or(&self.settings.server.listen);
         self.settings.server.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+
+    /// The key of an export's file up to its kind, the same for each of its runs (contract 2).
+    pub fn key_stem(&self, organization: Id, export: Id, asked: Moment) -> String {
+        let secret = self.keys.file_secret(export);
+        format!("{}/task_{organization}_{}_{secret}", asked.day(), asked.seconds())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod app;
 pub mod demo;
 pub mod export;
 pub mod intake;
+pub mod sweep;
 
 pub mod http;
 pub mod jobs;

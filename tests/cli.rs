@@ -256,3 +256,29 @@ fn a_demo_does_not_touch_a_folder_that_holds_tasks() {
     assert_eq!(output.status.code(), Some(2));
     assert!(errors(&output).contains("holds 1 tasks already"), "{}", errors(&output));
 }
+
+#[test]
+fn a_sweep_deletes_what_has_had_its_time_on_a_folder_that_no_server_uses() {
+    let house = house();
+    let day = house.path().join("data/files/20200101");
+    std::fs::create_dir_all(&day).unwrap();
+    let orphan = std::fs::File::create(day.join("task_1_2_x.csv")).unwrap();
+    orphan.set_len(7).unwrap();
+    orphan.set_modified(std::time::SystemTime::now() - Duration::from_secs(90_000)).unwrap();
+    let (mut server, _) = serve(house.path());
+    for arguments in [&["sweep"][..], &["sweep", "--dry-run"]] {
+        let output = run(house.path(), arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}");
+        assert!(errors(&output).contains(&format!("process {}", server.0.id())), "{}", errors(&output));
+    }
+    assert!(day.join("task_1_2_x.csv").exists());
+    assert_eq!(server.terminate(), Some(0));
+    let counts = "0 expired files, 0 old entries, 1 files without an entry, 0 idempotency keys; 7 bytes\n";
+    let output = run(house.path(), &["sweep", "--dry-run"]);
+    assert_eq!((output.status.code(), printed(&output)), (Some(0), format!("would sweep: {counts}")));
+    assert!(day.join("task_1_2_x.csv").exists());
+    let output = run(house.path(), &["sweep"]);
+    assert_eq!((output.status.code(), printed(&output)), (Some(0), format!("swept: {counts}")));
+    assert!(!day.exists());
+    assert!(printed(&run(house.path(), &["sweep"])).contains("0 files without an entry"));
+}

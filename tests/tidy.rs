@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["settings"],
     &["auth", "ingest", "render", "storage", "store"],
     &["app"],
-    &["demo", "export", "intake"],
+    &["demo", "export", "intake", "sweep"],
     &["http", "jobs"],
     &["cli"],
     &["main"],

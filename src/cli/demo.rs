@@ -26,6 +26,7 @@ use super::serve::{bind, until_stopped};
 use super::{Place, start};
 
 const DAYS: i64 = 30;
+const WHO: &str = "demo@example.com";
 /// Between two looks at how far the export is.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -52,7 +53,9 @@ impl Demo {
         }
         settings.server.listen = self.listen.unwrap_or(settings.server.listen);
         let app = start::open(settings)?;
-        let caller = start::operator(app.settings.organization.id);
+        let operator = start::operator(app.settings.organization.id);
+        // The one that the token is for, so that its log shows the export.
+        let caller = Caller { user: WHO.to_owned(), email: WHO.to_owned(), name: WHO.to_owned(), ..operator };
         must_be_empty(&app, &caller)?;
         start::runtime()?.block_on(async {
             let listener = bind(app.settings.server.listen).await?;
@@ -144,7 +147,7 @@ fn export_all(app: &App, caller: &Caller) -> Result<(ExportLog, File), Failure> 
 
 fn tell(app: &App, log: &ExportLog, made: &File) -> Result<(), Failure> {
     let url = app.public_url();
-    let claims = Claims::of_everything(app.settings.organization.id, "demo@example.com", app.clock.now(), DAYS);
+    let claims = Claims::of_everything(app.settings.organization.id, WHO, app.clock.now(), DAYS);
     let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
     let file = app.settings.data.dir.join("files").join(&made.key);
     println!("\nFile:   {}", file.display());

@@ -7,6 +7,7 @@ mod fail;
 mod load;
 mod serve;
 mod start;
+mod sweep;
 mod token;
 
 use std::ffi::OsString;
@@ -55,6 +56,8 @@ enum Command {
     Token(token::Token),
     /// Checks the settings without starting
     Check,
+    /// Deletes files, log entries and idempotency answers that have had their time, without a server
+    Sweep(sweep::Sweep),
 }
 
 /// Runs the command that the arguments name.
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Export(export) => export.run(&place),
         Command::Token(token) => token.run(&place),
         Command::Check => check::run(&place),
+        Command::Sweep(sweep) => sweep.run(&place),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

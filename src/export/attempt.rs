@@ -27,7 +27,9 @@ pub fn attempt(app: &App, running: &Running) {
     let made = catch_unwind(AssertUnwindSafe(|| make(app, &log, meter)));
     let made = made.unwrap_or_else(|_| Err(Error::internal("export", "the run panicked")));
     if made.is_err() && meter.stopped() == Some(Stop::Leaving) {
-        patiently(&Meter::new(), || hand_back(app, &log));
+        if patiently(&Meter::new(), || hand_back(app, &log)).is_some() {
+            tracing::info!(export = %log.id, "an export is handed back to the queue");
+        }
         return;
     }
     if made.as_ref().is_err_and(|error| error.kind == Kind::Unavailable && error.part == "store") {
@@ -59,6 +61,7 @@ pub fn attempt(app: &App, running: &Running) {
 pub fn rescue(app: &App) -> Result<()> {
     let owed = app.store.view()?.owed()?;
     let (given_up, owed): (Vec<_>, Vec<_>) = owed.into_iter().partition(|log| log.attempts >= MAX_ATTEMPTS);
+    given_up.iter().try_for_each(|log| discard(app, log))?;
     if !given_up.is_empty() {
         app.store.edit(|edit| given_up.into_iter().try_for_each(|log| edit.put_export(&interrupted(app, log))))?;
     }
@@ -94,6 +97,7 @@ fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
             return Ok(None);
         };
         if log.attempts >= MAX_ATTEMPTS {
+            discard(app, &log)?;
             edit.put_export(&interrupted(app, log))?;
             return Ok(None);
         }
@@ -186,6 +190,13 @@ fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
         log.started = None;
         edit.put_export(&log)
     })
+}
+
+/// Deletes the file that an interrupted run may have put where it stays, but did not live to name.
+fn discard(app: &App, log: &ExportLog) -> Result<()> {
+    const KINDS: [&str; 5] = ["xlsx", "json", "zip", "csv", "ndjson"];
+    let stem = app.key_stem(log.organization(), log.id, log.asked);
+    KINDS.iter().try_for_each(|kind| app.folder.delete(&format!("{stem}.{kind}")).map(drop))
 }
 
 fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {

@@ -35,23 +35,24 @@ pub fn replay(app: &App, caller: &Caller, body: &[u8], once: &str) -> Result<Opt
     }
 }
 
-/// The same within an edit; else the key stands for `export` from now on.
-pub(super) fn answer(
-    edit: &mut Edit<'_>,
-    log: &ExportLog,
-    body: &[u8],
-    once: &str,
-    now: Moment,
-) -> Result<Option<ExportLog>> {
-    let (organization, user) = (log.organization(), log.caller.user.as_str());
-    if let Some(before) = known(edit.answered(organization, user, once)?, body, now)?
-        && let Some(before) = edit.export(organization, before)?
-    {
-        return Ok(Some(before));
+/// The export that the key of this request was answered with before, as an edit has it.
+///
+/// # Errors
+/// `Conflict` when it was another request.
+pub(super) fn before(edit: &Edit<'_>, log: &ExportLog, now: Moment) -> Result<Option<ExportLog>> {
+    let Some(once) = log.once.as_deref() else { return Ok(None) };
+    let answered = edit.answered(log.organization(), &log.caller.user, once)?;
+    match known(answered, log.body.as_bytes(), now)? {
+        Some(before) => edit.export(log.organization(), before),
+        None => Ok(None),
     }
-    let answered = Answered { export: log.id, body_sha256: hex(body), at: now };
-    edit.put_answered(organization, user, once, &answered)?;
-    Ok(None)
+}
+
+/// From now on the key of this request, if it has one, stands for that export.
+pub(super) fn remember(edit: &mut Edit<'_>, log: &ExportLog, export: Id, now: Moment) -> Result<()> {
+    let Some(once) = log.once.as_deref() else { return Ok(()) };
+    let answered = Answered { export, body_sha256: hex(log.body.as_bytes()), at: now };
+    edit.put_answered(log.organization(), &log.caller.user, once, &answered)
 }
 
 fn known(answered: Option<Answered>, body: &[u8], now: Moment) -> Result<Option<Id>> {

@@ -61,7 +61,7 @@ pub struct Finished {
 /// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
 pub fn keep(app: &App, plan: Plan, meter: &Meter) -> Result<Finished> {
     let (name, kind) = (plan.file_name(), plan.extension());
-    let key = format!("{}/{}_{}.{kind}", plan.asked.day(), plan.stem(), app.keys.file_secret(plan.id));
+    let key = format!("{}.{kind}", app.key_stem(plan.organization, plan.id, plan.asked));
     let mut draft = app.folder.create()?;
     let outcome = stream(app, plan, &mut draft, meter)?;
     meter.enter(Stage::Storing);

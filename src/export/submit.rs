@@ -65,9 +65,10 @@ pub fn direct(
     let log = done(app, log, finished);
     let written = run::go_on(meter).and_then(|()| {
         app.store.edit(|edit| {
-            let before = log.once.as_deref().map(|key| once::answer(edit, &log, body, key, app.clock.now()));
-            let before = before.transpose()?.flatten();
+            let now = app.clock.now();
+            let before = once::before(edit, &log, now)?;
             if before.is_none() {
+                once::remember(edit, &log, log.id, now)?;
                 edit.put_export(&log)?;
             }
             Ok(before)
@@ -128,15 +129,14 @@ fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result
 }
 
 fn accept(app: &App, edit: &mut Edit<'_>, log: &ExportLog, on_its_way: Option<Id>) -> Result<Option<ExportLog>> {
-    let organization = log.organization();
-    if let Some(key) = log.once.as_deref()
-        && let Some(before) = once::answer(edit, log, log.body.as_bytes(), key, app.clock.now())?
-    {
+    let (organization, now) = (log.organization(), app.clock.now());
+    if let Some(before) = once::before(edit, log, now)? {
         return Ok(Some(before));
     }
     if let Some(id) = on_its_way
         && let Some(before) = edit.export(organization, id)?.filter(|before| !before.state.has_ended())
     {
+        once::remember(edit, log, before.id, now)?;
         return Ok(Some(before));
     }
     if !app.queue.has_room(organization, &log.caller.user) {
@@ -144,6 +144,7 @@ fn accept(app: &App, edit: &mut Edit<'_>, log: &ExportLog, on_its_way: Option<Id
         let message = format!("{most} of your exports are waiting already. Try again when some of them are done.");
         return Err(Error::new(Kind::Busy, message));
     }
+    once::remember(edit, log, log.id, now)?;
     edit.put_export(log)?;
     Ok(None)
 }

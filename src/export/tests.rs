@@ -95,6 +95,16 @@ fn a_key_stands_for_one_export_for_a_day() {
 }
 
 #[test]
+fn a_second_key_for_what_is_on_its_way_stands_for_the_same_export() {
+    let (_data, app) = house();
+    let submit = |key| submit(&app, &caller("ana"), EVERYTHING, Some(key)).unwrap();
+    let first = submit("one");
+    assert_eq!(submit("two").id, first.id);
+    run_next(&app);
+    assert_eq!((submit("one").id, submit("two").id), (first.id, first.id));
+}
+
+#[test]
 fn as_many_exports_of_one_caller_wait_as_the_settings_allow() {
     let (_data, app) = house();
     let ask = |user: &str, limit: u32| {

@@ -1,6 +1,7 @@
-//! The threads that run background exports.
+//! The threads that run background exports, and the one that sweeps.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,9 @@ use crate::app::App;
 use crate::app::queue::{Lane, Queue};
 use crate::domain::{Error, Result};
 use crate::export;
+use crate::kit::clock::ClockWatch;
 use crate::kit::meter::Stop;
+use crate::sweep;
 
 /// How long a run that was told to stop may take to see it.
 const LAST_WORD: Duration = Duration::from_secs(10);
@@ -18,6 +21,8 @@ const LAST_WORD: Duration = Duration::from_secs(10);
 pub struct Workers {
     queue: Queue,
     threads: Vec<JoinHandle<()>>,
+    /// Dropped, it ends the sweeper.
+    sweeping: Sender<()>,
 }
 
 impl Workers {
@@ -34,13 +39,16 @@ impl Workers {
             let thread = std::thread::Builder::new().name(format!("export-{number}"));
             thread.spawn(move || work(&app, lane)).map_err(|error| Error::internal("jobs", error))
         });
-        Ok(Self { queue: app.queue.clone(), threads: threads.collect::<Result<_>>()? })
+        let threads = threads.collect::<Result<_>>()?;
+        Ok(Self { queue: app.queue.clone(), threads, sweeping: sweeper(app)? })
     }
 
     /// Begins nothing any more, lets what runs come to its end for so long, hands the rest back to
     /// the queue on disk, and returns when no thread is left.
     pub fn leave(self, grace: Duration) {
         self.queue.close();
+        // A pass that runs is safe to be cut off anywhere, so that nobody waits for it.
+        drop(self.sweeping);
         if !self.queue.wait_idle(Instant::now() + grace) {
             tracing::info!("exports that did not end in time are handed back to the queue");
             self.queue.stop_running(Stop::Leaving);
@@ -53,6 +61,30 @@ impl Workers {
             }
         }
     }
+}
+
+/// Sweeps at the start and then on a schedule.
+fn sweeper(app: &Arc<App>) -> Result<Sender<()>> {
+    let (sweeping, over) = mpsc::channel::<()>();
+    let pause = Duration::from_secs(u64::from(app.settings.retention.sweep_minutes) * 60);
+    let app = Arc::clone(app);
+    let sweep = move || {
+        let mut watch = ClockWatch::new(&app.clock);
+        loop {
+            let pass = std::panic::AssertUnwindSafe(|| sweep::pass(&app, &mut watch));
+            match std::panic::catch_unwind(pass) {
+                Ok(Ok(swept)) => tracing::info!(%swept, "swept"),
+                Ok(Err(error)) => tracing::error!(cause = error.chain(), "the sweep failed"),
+                Err(_) => tracing::error!("the sweep panicked"),
+            }
+            if over.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("sweeper".to_owned());
+    thread.spawn(sweep).map_err(|error| Error::internal("jobs", error))?;
+    Ok(sweeping)
 }
 
 fn work(app: &App, lane: Lane) {

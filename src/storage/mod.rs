@@ -3,7 +3,7 @@
 mod draft;
 mod error;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,17 @@ pub struct Kept {
     /// Bytes.
     pub size: u64,
     /// When it was put there.
+    pub modified: Moment,
+}
+
+/// A finished file in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was written.
     pub modified: Moment,
 }
 
@@ -89,9 +100,7 @@ impl Folder {
         let read = || -> io::Result<(bool, Kept)> {
             let file = File::open(&path)?;
             let facts = file.metadata()?;
-            let since = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-            let modified = Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-            Ok((facts.is_file(), Kept { file, size: facts.len(), modified }))
+            Ok((facts.is_file(), Kept { file, size: facts.len(), modified: modified(&facts)? }))
         };
         match read() {
             Ok((is_file, kept)) => Ok(is_file.then_some(kept)),
@@ -112,6 +121,89 @@ impl Folder {
             Err(error) => Err(Error::at(&path, error).into()),
         }
     }
+
+    /// The days that have a folder of files, the first one first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn days(&self) -> domain::Result<Vec<String>> {
+        let mut days = names(&self.files).map_err(|error| Error::at(&self.files, error))?;
+        days.retain(|name| is_day(name));
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    /// The finished files of one day that were written before that moment, in no order. What has no
+    /// key, like a file that somebody else put there, is not among them.
+    ///
+    /// # Errors
+    /// When the day's folder is there and cannot be read.
+    pub fn list(&self, day: &str, before: Moment) -> domain::Result<Vec<Listed>> {
+        let mut all = Vec::new();
+        if !is_day(day) {
+            return Ok(all);
+        }
+        let folder = self.files.join(day);
+        for name in names(&folder).map_err(|error| Error::at(&folder, error))? {
+            let key = format!("{day}/{name}");
+            let Some(path) = path(&self.files, &key) else { continue };
+            if let Some(listed) = listed(key, &path).map_err(|error| Error::at(&path, error))? {
+                all.push(listed);
+            }
+        }
+        all.retain(|listed| listed.modified < before);
+        Ok(all)
+    }
+
+    /// Removes the folder of a day in which there is nothing, and says whether it did. Nobody may be
+    /// about to put a file there.
+    ///
+    /// # Errors
+    /// When it is empty and cannot be removed.
+    pub fn remove_day(&self, day: &str) -> domain::Result<bool> {
+        let folder = self.files.join(day);
+        if !is_day(day) {
+            return Ok(false);
+        }
+        match fs::remove_dir(&folder) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {
+                Ok(false)
+            }
+            Err(error) => Err(Error::at(&folder, error).into()),
+        }
+    }
+}
+
+/// The names in a folder, none where there is no folder. Those that are no text cannot be ours.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+    names.filter_map(Result::transpose).collect()
+}
+
+/// What a list tells of a file; nothing for one that has gone meanwhile, and for what is none.
+fn listed(key: String, path: &Path) -> io::Result<Option<Listed>> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Ok(facts) if !facts.is_file() => Ok(None),
+        facts => {
+            let facts = facts?;
+            Ok(Some(Listed { key, size: facts.len(), modified: modified(&facts)? }))
+        }
+    }
+}
+
+fn modified(facts: &Metadata) -> io::Result<Moment> {
+    let since = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn is_day(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn make(folder: &Path) -> Result<(), Error> {
@@ -121,10 +213,9 @@ fn make(folder: &Path) -> Result<(), Error> {
 /// Where a key lies; nothing for what is no key, so that no key leads out of the folder.
 fn path(files: &Path, key: &str) -> Option<PathBuf> {
     let (day, name) = key.split_once('/')?;
-    let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let is_name = (1..=200).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(in_name);
-    (is_day && is_name).then(|| files.join(day).join(name))
+    (is_day(day) && is_name).then(|| files.join(day).join(name))
 }
 
 #[cfg(test)]
@@ -219,6 +310,50 @@ mod tests {
         let error = draft.keep("20250615/a.csv").unwrap_err();
         assert_eq!((error.kind, error.part), (domain::Kind::Internal, "storage"));
         assert_eq!(left_in(folder.scratch()), 0);
+    }
+
+    #[test]
+    fn days_and_their_files_are_listed_and_what_is_no_file_of_ours_is_not() {
+        let (data, folder) = folder();
+        let put = |key: &str| {
+            let mut draft = folder.create().unwrap();
+            draft.write_all(b"abc").unwrap();
+            draft.keep(key).unwrap();
+        };
+        ["20250616/c.csv", "20250615/b.csv", "20250615/a.csv"].into_iter().for_each(put);
+        let files = data.path().join("files");
+        for name in [".hidden", "a b", "ü"] {
+            fs::write(files.join("20250615").join(name), b"").unwrap();
+        }
+        fs::create_dir_all(files.join("20250615/folder.csv")).unwrap();
+        fs::create_dir_all(files.join("lost+found")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", files.join("20250615/link.csv")).unwrap();
+        assert_eq!(folder.days().unwrap(), ["20250615", "20250616"]);
+        let mut listed = folder.list("20250615", Moment(i64::MAX)).unwrap();
+        listed.sort_by(|a, b| a.key.cmp(&b.key));
+        let written = folder.read("20250615/a.csv").unwrap().unwrap().modified;
+        assert_eq!(listed.first(), Some(&Listed { key: "20250615/a.csv".to_owned(), size: 3, modified: written }));
+        assert_eq!(
+            listed.iter().map(|file| file.key.as_str()).collect::<Vec<_>>(),
+            ["20250615/a.csv", "20250615/b.csv"]
+        );
+        assert!(folder.list("20250616", folder.read("20250616/c.csv").unwrap().unwrap().modified).unwrap().is_empty());
+        for none in ["20250101", "..", "../temp", ""] {
+            assert!(folder.list(none, Moment(i64::MAX)).unwrap().is_empty(), "{none}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_a_day_is_removed_when_there_is_nothing_in_it() {
+        let (data, folder) = folder();
+        for day in ["20250615", "20250616"] {
+            fs::create_dir(data.path().join("files").join(day)).unwrap();
+        }
+        fs::write(data.path().join("files/20250615/.hidden"), b"").unwrap();
+        let removed = ["20250615", "20250616", "20250616", "../temp", ""].map(|day| folder.remove_day(day).unwrap());
+        assert_eq!(removed, [false, true, false, false, false]);
+        assert_eq!(folder.days().unwrap(), ["20250615"]);
+        assert!(data.path().join("temp").is_dir());
     }
 
     #[test]

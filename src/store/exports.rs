@@ -65,6 +65,15 @@ impl View {
         Ok(answer(&rows, organization, user, once)?)
     }
 
+    /// How many idempotency keys of all organisations were answered before that moment.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn answered_before(&self, before: Moment) -> domain::Result<u64> {
+        let rows = self.transaction.open_table(schema::ANSWERED).map_err(Error::from)?;
+        Ok(old_answers(&rows, before)?.len() as u64)
+    }
+
     fn list_exports(
         &self,
         organization: Id,
@@ -193,13 +202,7 @@ impl Edit<'_> {
 
     fn remove_answered(&mut self, before: Moment) -> Result<u64, Error> {
         let mut table = self.transaction.open_table(schema::ANSWERED)?;
-        let mut old = Vec::new();
-        for row in table.iter()? {
-            let (key, json) = row?;
-            if read_answer(key.value(), json.value())?.at < before {
-                old.push(*key.value());
-            }
-        }
+        let old = old_answers(&table, before)?;
         for key in &old {
             table.remove(key)?;
         }
@@ -244,6 +247,20 @@ fn answer(
 ) -> Result<Option<Answered>, Error> {
     let key = answer_key(organization, user, once);
     rows.get(&key)?.map(|json| read_answer(&key, json.value())).transpose()
+}
+
+fn old_answers(
+    rows: &impl ReadableTable<&'static AnswerKey, &'static [u8]>,
+    before: Moment,
+) -> Result<Vec<AnswerKey>, Error> {
+    let mut old = Vec::new();
+    for row in rows.iter()? {
+        let (key, json) = row?;
+        if read_answer(key.value(), json.value())?.at < before {
+            old.push(*key.value());
+        }
+    }
+    Ok(old)
 }
 
 fn read_answer(key: &AnswerKey, json: &[u8]) -> Result<Answered, Error> {

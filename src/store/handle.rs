@@ -70,18 +70,26 @@ impl Handle {
     }
 
     fn recover(&self, cause: &str) {
+        self.open_anew();
+        let mut failed = self.failed();
+        let pause = failed.map_or(FIRST_PAUSE, |failed| (failed.pause * 2).min(LONGEST_PAUSE));
+        tracing::error!(cause, pause_ms = pause.as_millis() as u64, "the store could not be written");
+        *failed = Some(Failed { next: Instant::now() + pause, pause });
+    }
+
+    /// Views of the old handle end with it, so that one that can still be used is kept.
+    fn open_anew(&self) {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // Nobody else writes while this lock is held.
+        if database.as_ref().is_some_and(|database| database.try_begin_write().is_ok()) {
+            return;
+        }
         // Dropped first: redb lets nobody else open the file while it has it.
         drop(database.take());
         match open::reopen(&self.path, self.cache_bytes) {
             Ok(opened) => *database = Some(opened),
             Err(error) => tracing::error!(%error, "the store could not be opened anew"),
         }
-        drop(database);
-        let mut failed = self.failed();
-        let pause = failed.map_or(FIRST_PAUSE, |failed| (failed.pause * 2).min(LONGEST_PAUSE));
-        tracing::error!(cause, pause_ms = pause.as_millis() as u64, "the store could not be written");
-        *failed = Some(Failed { next: Instant::now() + pause, pause });
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<Failed>> {

@@ -10,6 +10,7 @@ mod catalog;
 mod codec;
 mod error;
 mod exports;
+mod group;
 mod handle;
 mod named;
 mod open;
@@ -51,10 +52,13 @@ pub struct Store {
 /// is kept and others write, so it is dropped as soon as it has served.
 pub struct View {
     transaction: ReadTransaction,
-    tasks: ReadOnlyTable<&'static TaskKey, &'static [u8]>,
-    headers: ReadOnlyTable<&'static TaskKey, &'static [u8]>,
+    groups: Rows,
+    headers: Rows,
     catalogs: Arc<Catalogs>,
 }
+
+/// A table whose keys are an organisation and an id, at one moment.
+type Rows = ReadOnlyTable<&'static TaskKey, &'static [u8]>;
 
 /// A set of changes that become visible together, or not at all.
 pub struct Edit<'a> {
@@ -81,9 +85,9 @@ impl Store {
     pub fn view(&self) -> domain::Result<View> {
         let view = || -> Result<View, Error> {
             let transaction = self.handle.read()?;
-            let tasks = transaction.open_table(schema::TASKS)?;
+            let groups = transaction.open_table(schema::TASK_GROUPS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
-            Ok(View { transaction, tasks, headers, catalogs: Arc::clone(&self.catalogs) })
+            Ok(View { transaction, groups, headers, catalogs: Arc::clone(&self.catalogs) })
         };
         Ok(view()?)
     }

@@ -6,15 +6,22 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError, TableError, WriteTransaction};
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, TableError,
+    WriteTransaction,
+};
 
 use super::error::Error;
-use super::schema;
+use super::schema::{self, id_of, organization_of};
+use super::tasks;
+use crate::domain::Id;
 
 /// The first bytes of every redb file.
 const REDB_MAGIC: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 /// Who has the store open; it lies beside the store and is locked for as long.
 const PID_FILE: &str = "waybill.pid";
+/// Bytes of tasks that an upgrade holds in memory, and those of one more.
+const BYTES_AT_A_TIME: usize = 1 << 20;
 
 /// The database in this file, made if there is none, and the lock that keeps others out.
 pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), Error> {
@@ -140,14 +147,16 @@ fn refuse_what_is_not_ours(path: &Path, database: &Database) -> Result<u32, Erro
 
 /// Opens every table that a store of this schema has.
 fn tables_of(found: u32, transaction: &ReadTransaction) -> Result<(), TableError> {
-    transaction.open_table(schema::TASKS)?;
     transaction.open_table(schema::HEADERS)?;
     transaction.open_table(schema::FIELDS)?;
     transaction.open_table(schema::FLOWS)?;
     transaction.open_table(schema::FLOW_NAMES)?;
     transaction.open_table(schema::HUBS)?;
     transaction.open_table(schema::HUB_NAMES)?;
-    if found >= 2 {
+    if found == 1 {
+        transaction.open_table(schema::TASKS)?;
+    } else {
+        transaction.open_table(schema::TASK_GROUPS)?;
         transaction.open_table(schema::EXPORTS)?;
         transaction.open_table(schema::OWED)?;
         transaction.open_table(schema::ANSWERED)?;
@@ -158,13 +167,34 @@ fn tables_of(found: u32, transaction: &ReadTransaction) -> Result<(), TableError
 /// Makes a store of schema 1 one of today: whatever cuts this off, it is the one or the other.
 fn upgrade(database: &Database) -> Result<(), Error> {
     let transaction = database.begin_write()?;
+    group_tasks(&transaction)?;
     make_export_tables(&transaction)?;
     set_schema(&transaction)?;
     Ok(transaction.commit()?)
 }
 
+/// Puts the tasks of schema 1 into groups, some at a time, since all may be more than fits memory.
+fn group_tasks(transaction: &WriteTransaction) -> Result<(), Error> {
+    let mut groups = transaction.open_table(schema::TASK_GROUPS)?;
+    let (mut organization, mut records, mut bytes) = (Id::MIN, Vec::new(), 0);
+    for row in transaction.open_table(schema::TASKS)?.iter()? {
+        let (key, record) = row?;
+        let next = organization_of(key.value());
+        if next != organization || bytes > BYTES_AT_A_TIME {
+            tasks::append(&mut groups, organization, &records)?;
+            (organization, bytes) = (next, 0);
+            records.clear();
+        }
+        bytes += record.value().len();
+        records.push((id_of(key.value()), record.value().to_vec()));
+    }
+    tasks::append(&mut groups, organization, &records)?;
+    transaction.delete_table(schema::TASKS)?;
+    Ok(())
+}
+
 fn make_first_tables(transaction: &WriteTransaction) -> Result<(), Error> {
-    transaction.open_table(schema::TASKS)?;
+    transaction.open_table(schema::TASK_GROUPS)?;
     transaction.open_table(schema::HEADERS)?;
     transaction.open_table(schema::FIELDS)?;
     transaction.open_table(schema::FLOWS)?;

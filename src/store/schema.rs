@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::Id;
 
 /// The number of this schema; a store with a higher one was written by a newer program.
-/// 1 had tasks, flows and hubs; 2 has exports too.
+/// 1 had tasks, each alone, flows and hubs; 2 has tasks in groups, and exports too.
 pub(super) const SCHEMA: u32 = 2;
 /// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
 pub(super) const MAGIC: &[u8] = b"waybill store";
@@ -21,7 +21,12 @@ pub(super) const SCHEMA_KEY: &str = "schema";
 
 /// Facts about the store itself.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
-/// organisation, task → the record of `codec`.
+/// organisation, highest id that may be in it → a group of tasks. The last one of an organisation goes
+/// up to [`Id::MAX`], so that every id has its group: the first at or above it. By its highest id and
+/// not by its lowest, because redb parts two pages at the last key of the left one, and a search
+/// between that and the first key of the right one would read both. Since schema 2.
+pub(super) const TASK_GROUPS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("task_groups");
+/// organisation, task → the record of `codec`. In schema 1 only.
 pub(super) const TASKS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("tasks");
 /// organisation, task → the front of its record, derived from it in the same edit. A selection that
 /// looks at nothing else reads a tenth of the pages here.

@@ -39,11 +39,11 @@ impl View {
     }
 
     fn part(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {
-        let mut walk = Walk::new(&self.tasks, organization, ids);
+        let mut walk = Walk::new(&self.groups, organization);
         let mut part = Part::default();
         for id in ids {
             let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
-            let record = Record::read(*id, bytes.value()).ok_or(Error::Record(*id))?;
+            let record = Record::read(*id, bytes).ok_or(Error::Record(*id))?;
             part.flows.extend(record.header.flow);
             // Tasks of one flow mostly have the same keys, so there are few different directories.
             let numbers = record.numbers();

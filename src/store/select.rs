@@ -6,15 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::Scope;
 use rayon::slice::ParallelSliceMut;
 
-use super::View;
 use super::codec::{HeaderOnly, Lookup, Named, Record, header};
 use super::error::Error;
+use super::group::Group;
 use super::schema::{TaskKey, id_of, key};
-use super::tasks::Tasks;
+use super::tasks::Walk;
+use super::{Rows, View};
 use crate::domain::{self, Filter, Id, Order, TaskRead, TimeField};
 
-/// Rows that one job scans before it hands the rest on as two.
-const ROWS_PER_JOB: usize = 2_048;
+/// Headers that one job scans before it hands the rest on as two.
+const HEADERS_PER_JOB: usize = 2_048;
+/// The same of groups, of which each has some ten tasks.
+const GROUPS_PER_JOB: usize = 128;
 
 /// Which tasks, in which order, and which page of them.
 #[derive(Debug, Clone)]
@@ -73,7 +76,7 @@ impl View {
     ) -> Result<Selected, Error> {
         let header_only = by_header && !selection.filter.needs_fields();
         let scan = Scan {
-            table: if header_only { &self.headers } else { &self.tasks },
+            table: if header_only { &self.headers } else { &self.groups },
             header_only,
             organization: selection.organization,
             filter: &selection.filter,
@@ -119,7 +122,8 @@ fn page<K: Ord + Send>(mut found: Vec<(K, Id)>, selection: &Selection) -> Vec<Id
 }
 
 struct Scan<'a, K, F> {
-    table: &'a Tasks,
+    /// Headers if nothing else is looked at, groups otherwise.
+    table: &'a Rows,
     header_only: bool,
     organization: Id,
     filter: &'a Filter,
@@ -131,7 +135,8 @@ struct Scan<'a, K, F> {
 
 impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
     /// Scans the first rows between two ids and hands the rest on in two halves. Ids may lie in
-    /// clusters, so the halves are measured from the outermost ids that are really there.
+    /// clusters, so the halves are measured from the outermost ids that are really there. A group is
+    /// a row under its highest id, so that it belongs to one job alone.
     fn range<'s>(&'s self, scope: &Scope<'s>, first: Id, last: Id) {
         if self.failed().is_some() {
             return;
@@ -156,9 +161,10 @@ impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         let (low, high) = (key(self.organization, first), key(self.organization, last));
         let mut rows = self.table.range::<&TaskKey>(&low..=&high)?;
         let mut found = Vec::new();
-        for row in rows.by_ref().take(ROWS_PER_JOB) {
+        let most = if self.header_only { HEADERS_PER_JOB } else { GROUPS_PER_JOB };
+        for row in rows.by_ref().take(most) {
             let (key, bytes) = row?;
-            found.extend(self.accepted(id_of(key.value()), bytes.value())?);
+            self.look_at(id_of(key.value()), bytes.value(), &mut found)?;
         }
         self.add(found);
         let Some(next) = rows.next() else { return Ok(None) };
@@ -175,20 +181,37 @@ impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         ids.sort_unstable();
         ids.dedup();
         let mut found = Vec::new();
+        let mut walk = Walk::new(self.table, self.organization);
         for id in ids {
-            if let Some(bytes) = self.table.get(&key(self.organization, id))? {
-                found.extend(self.accepted(id, bytes.value())?);
+            if self.header_only {
+                if let Some(bytes) = self.table.get(&key(self.organization, id))? {
+                    found.extend(self.header(id, bytes.value())?);
+                }
+            } else if let Some(bytes) = walk.get(id)? {
+                found.extend(self.record(id, bytes)?);
             }
         }
         self.add(found);
         Ok(())
     }
 
-    fn accepted(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
+    fn look_at(&self, id: Id, bytes: &[u8], found: &mut Vec<(K, Id)>) -> Result<(), Error> {
         if self.header_only {
-            let task = HeaderOnly(header(id, bytes).ok_or(Error::Record(id))?);
-            return Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)));
+            found.extend(self.header(id, bytes)?);
+            return Ok(());
         }
+        for (id, bytes) in Group::read(id, bytes)?.entries() {
+            found.extend(self.record(id, bytes)?);
+        }
+        Ok(())
+    }
+
+    fn header(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
+        let task = HeaderOnly(header(id, bytes).ok_or(Error::Record(id))?);
+        Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))
+    }
+
+    fn record(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
         let record = Record::read(id, bytes).ok_or(Error::Record(id))?;
         let task = Named { record, lookup: self.lookup };
         Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))

@@ -1,14 +1,15 @@
 //! Writing tasks and reading them again.
 
-use std::ops::Bound;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use redb::{AccessGuard, Range, ReadableTable};
+use redb::{AccessGuard, ReadableTable, Table};
 
 use super::codec::{self, encode};
 use super::error::Error;
+use super::group::{self, Entry, Group, Spread};
 use super::schema::{self, TaskKey, field_key, id_of, key};
-use super::{Catalog, Edit, View};
+use super::{Catalog, Edit, Rows, View};
 use crate::domain::{self, Id, Task};
 
 /// What putting a task did.
@@ -63,23 +64,24 @@ impl Edit<'_> {
     }
 
     fn write(&self, organization: Id, tasks: &[Task], catalog: &mut Arc<Catalog>) -> Result<Vec<Put>, Error> {
-        let mut table = self.transaction.open_table(schema::TASKS)?;
+        let batch = Batch::encode(tasks, catalog)?;
+        let mut groups = self.transaction.open_table(schema::TASK_GROUPS)?;
         let mut headers = self.transaction.open_table(schema::HEADERS)?;
-        let (mut numbers, mut bytes) = (Vec::new(), Vec::new());
-        let mut puts = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            numbers.clear();
-            for (name, _) in task.fields() {
-                numbers.push(match catalog.number(name) {
-                    Some(number) => number,
-                    None => Arc::make_mut(catalog).add(name).ok_or(Error::TooManyFields)?,
-                });
+        let mut puts = vec![Put::Replaced; tasks.len()];
+        let mut rest = batch.order.as_slice();
+        while let Some((id, _)) = rest.first() {
+            let stored = Stored::of(&groups, organization, *id)?;
+            let (here, above) = rest.split_at(rest.partition_point(|(id, _)| *id <= stored.bound));
+            rest = above;
+            let old = stored.entries()?;
+            for same in here.chunk_by(|a, b| a.0 == b.0) {
+                let ([(id, last), ..], [.., (_, first)]) = (same, same) else { continue };
+                headers.insert(&key(organization, *id), codec::front(batch.record(*last)))?;
+                if old.binary_search_by_key(id, |(id, _)| *id).is_err() {
+                    puts[first.0] = Put::Added;
+                }
             }
-            encode(task, &numbers, &mut bytes);
-            let key = key(organization, task.id());
-            headers.insert(&key, codec::front(&bytes))?;
-            let before = table.insert(&key, bytes.as_slice())?;
-            puts.push(if before.is_some() { Put::Replaced } else { Put::Added });
+            insert(&mut groups, organization, stored.bound, &old, &batch.entries(here))?;
         }
         Ok(puts)
     }
@@ -89,8 +91,8 @@ impl Edit<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn task(&self, organization: Id, id: Id) -> domain::Result<Option<String>> {
-        let table = self.transaction.open_table(schema::TASKS).map_err(Error::from)?;
-        Ok(task(&table, organization, id)?)
+        let groups = self.transaction.open_table(schema::TASK_GROUPS).map_err(Error::from)?;
+        Ok(task(&groups, organization, id)?)
     }
 }
 
@@ -100,7 +102,7 @@ impl View {
     /// # Errors
     /// When the store cannot be read.
     pub fn task(&self, organization: Id, id: Id) -> domain::Result<Option<String>> {
-        Ok(task(&self.tasks, organization, id)?)
+        Ok(task(&self.groups, organization, id)?)
     }
 
     /// Shows these tasks to `each`, in the order of `ids`, with the raw values of `fields`.
@@ -116,11 +118,11 @@ impl View {
     ) -> domain::Result<()> {
         let catalog = self.field_names(organization)?;
         let mut columns: Vec<_> = fields.iter().map(|name| (catalog.number(name), 0)).collect();
-        let mut walk = Walk::new(&self.tasks, organization, ids);
+        let mut walk = Walk::new(&self.groups, organization);
         let mut unused = Vec::with_capacity(fields.len());
         for id in ids {
             let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
-            let record = codec::Record::read(*id, bytes.value()).ok_or(Error::Record(*id))?;
+            let record = codec::Record::read(*id, bytes).ok_or(Error::Record(*id))?;
             if record.header.deleted {
                 return Err(Error::Missing(*id).into());
             }
@@ -145,114 +147,171 @@ fn emptied<'b>(mut cells: Vec<Option<&str>>) -> Vec<Option<&'b str>> {
     cells.into_iter().map(|_| None).collect()
 }
 
+/// The records of tasks that are put together, and the order in which they are.
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// By id; of several with one id the last that was given comes first, and stays.
+    order: Vec<(Id, Reverse<usize>)>,
+}
+
+impl Batch {
+    /// Numbers the keys of the tasks as first seen, so that the order of tasks makes that of columns.
+    fn encode(tasks: &[Task], catalog: &mut Arc<Catalog>) -> Result<Self, Error> {
+        let mut order: Vec<_> = tasks.iter().enumerate().map(|(place, task)| (task.id(), Reverse(place))).collect();
+        order.sort_unstable();
+        let mut batch = Self { bytes: Vec::new(), ends: Vec::with_capacity(tasks.len()), order };
+        let (mut numbers, mut record) = (Vec::new(), Vec::new());
+        for task in tasks {
+            numbers.clear();
+            for (name, _) in task.fields() {
+                numbers.push(match catalog.number(name) {
+                    Some(number) => number,
+                    None => Arc::make_mut(catalog).add(name).ok_or(Error::TooManyFields)?,
+                });
+            }
+            encode(task, &numbers, &mut record);
+            batch.bytes.extend_from_slice(&record);
+            batch.ends.push(batch.bytes.len());
+        }
+        Ok(batch)
+    }
+
+    fn record(&self, Reverse(place): Reverse<usize>) -> &[u8] {
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[place]]
+    }
+
+    fn entries(&self, places: &[(Id, Reverse<usize>)]) -> Vec<Entry<'_>> {
+        places.iter().map(|(id, place)| (*id, self.record(*place))).collect()
+    }
+}
+
+/// A group as it was before tasks are put into it.
+struct Stored {
+    bound: Id,
+    /// None where the organisation has no group yet.
+    bytes: Option<Vec<u8>>,
+}
+
+impl Stored {
+    fn of(
+        groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
+        organization: Id,
+        id: Id,
+    ) -> Result<Self, Error> {
+        Ok(match group_of(groups, organization, id)? {
+            Some((bound, value)) => Self { bound, bytes: Some(value.value().to_vec()) },
+            None => Self { bound: Id::MAX, bytes: None },
+        })
+    }
+
+    fn entries(&self) -> Result<Vec<Entry<'_>>, Error> {
+        match &self.bytes {
+            Some(bytes) => Ok(Group::read(self.bound, bytes)?.entries().collect()),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Stores records that ascend, all of them above what the organisation has.
+pub(super) fn append(
+    groups: &mut Table<'_, &'static TaskKey, &'static [u8]>,
+    organization: Id,
+    records: &[(Id, Vec<u8>)],
+) -> Result<(), Error> {
+    let Some((lowest, _)) = records.first() else { return Ok(()) };
+    let stored = Stored::of(groups, organization, *lowest)?;
+    let fresh: Vec<Entry<'_>> = records.iter().map(|(id, record)| (*id, record.as_slice())).collect();
+    insert(groups, organization, stored.bound, &stored.entries()?, &fresh)
+}
+
+/// Writes a group anew with what is fresh in it, as several where it grew too large. Both ascend; of
+/// several with one id the first of the fresh ones stays.
+fn insert(
+    groups: &mut Table<'_, &'static TaskKey, &'static [u8]>,
+    organization: Id,
+    bound: Id,
+    old: &[Entry<'_>],
+    fresh: &[Entry<'_>],
+) -> Result<(), Error> {
+    let lowest = fresh.first().map(|(id, _)| *id);
+    let is_load = bound == Id::MAX && old.last().map(|(id, _)| *id) < lowest;
+    let spread = if is_load { Spread::Full } else { Spread::Even };
+    let mut all = [fresh, old].concat();
+    // What is fresh stays before what it replaces.
+    all.sort_by_key(|(id, _)| *id);
+    all.dedup_by_key(|(id, _)| *id);
+    let mut bytes = Vec::new();
+    let mut parts = group::cut(&all, spread).into_iter().peekable();
+    while let Some(part) = parts.next() {
+        let last = part.last().filter(|_| parts.peek().is_some());
+        group::encode(part, &mut bytes);
+        groups.insert(&key(organization, last.map_or(bound, |(id, _)| *id)), bytes.as_slice())?;
+    }
+    Ok(())
+}
+
+/// A group with its bound.
+type Bounded<'a> = (Id, AccessGuard<'a, &'static [u8]>);
+
+fn group_of(
+    groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
+    organization: Id,
+    id: Id,
+) -> Result<Option<Bounded<'_>>, Error> {
+    let (low, high) = (key(organization, id), key(organization, Id::MAX));
+    let group = groups.range::<&TaskKey>(&low..=&high)?.next().transpose()?;
+    Ok(group.map(|(bound, value)| (id_of(bound.value()), value)))
+}
+
 fn task(
-    table: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
+    groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
     organization: Id,
     id: Id,
 ) -> Result<Option<String>, Error> {
-    let Some(bytes) = table.get(&key(organization, id))? else { return Ok(None) };
-    let record = codec::Record::read(id, bytes.value()).ok_or(Error::Record(id))?;
+    let Some((bound, value)) = group_of(groups, organization, id)? else { return Ok(None) };
+    let Some(bytes) = Group::read(bound, value.value())?.get(id) else { return Ok(None) };
+    let record = codec::Record::read(id, bytes).ok_or(Error::Record(id))?;
     if record.header.deleted {
         return Ok(None);
     }
     record.json().map(|json| Some(json.to_owned())).ok_or(Error::Record(id))
 }
 
-pub(super) type Tasks = redb::ReadOnlyTable<&'static TaskKey, &'static [u8]>;
-pub(super) type Value = AccessGuard<'static, &'static [u8]>;
-
-/// Rows to pass over before a fresh descent from the root is cheaper.
-const PATIENCE: u32 = 16;
-
-/// Gets of many ids. A step to the next row costs a tenth of a descent from the root, so where the
-/// wanted ids lie close together in one direction it walks along, and elsewhere it descends.
+/// Gets of many ids. Neighbours lie in one group, which is kept at hand until another is wanted.
 pub(super) struct Walk<'a> {
-    table: &'a Tasks,
+    groups: &'a Rows,
     organization: Id,
-    way: Option<Way>,
-    range: Option<Range<'static, &'static TaskKey, &'static [u8]>>,
-    /// The row that was stepped onto and not yet wanted.
-    ahead: Option<(Id, Value)>,
-    patience: u32,
+    at_hand: Option<AtHand>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    Up,
-    Down,
+struct AtHand {
+    first: Id,
+    bound: Id,
+    value: AccessGuard<'static, &'static [u8]>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(table: &'a Tasks, organization: Id, ids: &[Id]) -> Self {
-        let up = ids.windows(2).filter(|pair| pair[0] < pair[1]).count();
-        let down = ids.len().saturating_sub(1) - up;
-        // A few out of order are fetched apart; many would make the walk start over and over.
-        let way = match (up, down) {
-            _ if up >= 8 * down.max(1) => Some(Way::Up),
-            _ if down >= 8 * up.max(1) => Some(Way::Down),
-            _ => None,
-        };
-        Self { table, organization, way, range: None, ahead: None, patience: PATIENCE }
+    pub(super) fn new(groups: &'a Rows, organization: Id) -> Self {
+        Self { groups, organization, at_hand: None }
     }
 
-    pub(super) fn get(&mut self, id: Id) -> Result<Option<Value>, Error> {
-        let Some(way) = self.way.filter(|_| self.patience > 0) else { return self.descend(id) };
-        let passed = |at: Id| match way {
-            Way::Up => at > id,
-            Way::Down => at < id,
-        };
-        for _ in 0..self.patience {
-            let Some((at, value)) = self.next(way)? else { break };
-            if at == id {
-                self.patience = PATIENCE;
-                return Ok(Some(value));
-            }
-            if passed(at) {
-                self.ahead = Some((at, value));
-                return self.descend(id);
-            }
+    /// The record of a task.
+    pub(super) fn get(&mut self, id: Id) -> Result<Option<&[u8]>, Error> {
+        if self.at_hand.as_ref().is_none_or(|at_hand| id < at_hand.first || at_hand.bound < id) {
+            self.at_hand = self.descend(id)?;
         }
-        let started = self.range.is_some();
-        self.start(way, id)?;
-        if started {
-            self.patience /= 2;
-        }
-        match self.next(way)? {
-            Some((at, value)) if at == id => Ok(Some(value)),
-            _ => Ok(None),
-        }
+        let group = self.at_hand.as_ref().and_then(|at_hand| Group::again(at_hand.value.value()));
+        Ok(group.and_then(|group| group.get(id)))
     }
 
-    fn descend(&self, id: Id) -> Result<Option<Value>, Error> {
-        Ok(self.table.get(&key(self.organization, id))?)
-    }
-
-    fn start(&mut self, way: Way, id: Id) -> Result<(), Error> {
-        let (here, low, high) =
-            (key(self.organization, id), key(self.organization, Id::MIN), key(self.organization, Id::MAX));
-        let bounds = match way {
-            Way::Up => (Bound::Included(&here), Bound::Included(&high)),
-            Way::Down => (Bound::Included(&low), Bound::Included(&here)),
-        };
-        self.ahead = None;
-        self.range = Some(self.table.range::<&TaskKey>(bounds)?);
-        Ok(())
-    }
-
-    fn next(&mut self, way: Way) -> Result<Option<(Id, Value)>, Error> {
-        if let Some(ahead) = self.ahead.take() {
-            return Ok(Some(ahead));
-        }
-        let row = self.range.as_mut().and_then(|range| match way {
-            Way::Up => range.next(),
-            Way::Down => range.next_back(),
-        });
-        match row {
-            Some(row) => {
-                let (key, value) = row?;
-                Ok(Some((id_of(key.value()), value)))
-            }
-            None => Ok(None),
-        }
+    fn descend(&self, id: Id) -> Result<Option<AtHand>, Error> {
+        let (low, high) = (key(self.organization, id), key(self.organization, Id::MAX));
+        let Some(row) = self.groups.range::<&TaskKey>(&low..=&high)?.next() else { return Ok(None) };
+        let (key, value) = row?;
+        let bound = id_of(key.value());
+        let first = Group::read(bound, value.value())?.first().unwrap_or(Id::MAX);
+        Ok(Some(AtHand { first, bound, value }))
     }
 }

@@ -1,17 +1,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use redb::ReadableDatabase;
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tempfile::TempDir;
 
+use super::group::Group;
 use super::*;
 use crate::domain::export_log::{LogField, State, Status};
-use crate::domain::{Answered, Caller, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task};
+use crate::domain::{
+    Answered, Caller, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task, TaskRead,
+};
 
 const CACHE: usize = 8 << 20;
 const OURS: Id = Id([1; 12]);
@@ -73,6 +77,15 @@ fn make_schema_1(transaction: &WriteTransaction) {
     assert!(transaction.delete_table(schema::EXPORTS).unwrap());
     assert!(transaction.delete_table(schema::OWED).unwrap());
     assert!(transaction.delete_table(schema::ANSWERED).unwrap());
+    let mut tasks = transaction.open_table(schema::TASKS).unwrap();
+    for row in transaction.open_table(schema::TASK_GROUPS).unwrap().iter().unwrap() {
+        let (key, bytes) = row.unwrap();
+        let (organization, bound) = (schema::organization_of(key.value()), schema::id_of(key.value()));
+        for (id, record) in Group::read(bound, bytes.value()).unwrap().entries() {
+            tasks.insert(&schema::key(organization, id), record).unwrap();
+        }
+    }
+    assert!(transaction.delete_table(schema::TASK_GROUPS).unwrap());
     set_schema(transaction, 1);
 }
 
@@ -241,7 +254,7 @@ fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
 #[test]
 fn a_store_that_lost_a_table_is_damaged() {
     let lost: [fn(&WriteTransaction) -> bool; 4] = [
-        |transaction| transaction.delete_table(schema::TASKS).unwrap(),
+        |transaction| transaction.delete_table(schema::TASK_GROUPS).unwrap(),
         |transaction| transaction.delete_table(schema::EXPORTS).unwrap(),
         |transaction| transaction.delete_table(schema::OWED).unwrap(),
         |transaction| transaction.delete_table(schema::ANSWERED).unwrap(),
@@ -272,6 +285,133 @@ fn a_changed_byte_is_found_or_does_no_harm() {
         }
     }
     assert!(found > 10, "{found}");
+}
+
+#[test]
+fn an_upgrade_makes_full_groups_of_the_tasks_of_every_organisation() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let large = format!(r#","k":"{}""#, "x".repeat(700_000));
+    let tasks = |seed: u64| -> Vec<Task> {
+        let mut tasks: Vec<Task> = (0..600).map(|number| task(number * 7 + seed, &padding(1_300))).collect();
+        tasks.extend([task(1_000_000, &large), task(1_000_001, &large), task(2_000_000, "")]);
+        tasks
+    };
+    let organizations = [Id::MIN, OURS, THEIRS, Id::MAX];
+    for (seed, organization) in (0..).zip(organizations) {
+        for tasks in tasks(seed).chunks(3).rev() {
+            store.edit(|edit| edit.put_tasks(organization, tasks)).unwrap();
+        }
+    }
+    store.edit(|edit| edit.put_tasks(Id([9; 12]), &[task(1, "")])).unwrap();
+    drop(store);
+    house.with_redb(make_schema_1);
+    drop(house.open().unwrap());
+    let store = house.open().unwrap();
+    let view = store.view().unwrap();
+    for (seed, organization) in (0..).zip(organizations) {
+        for task in tasks(seed) {
+            assert_eq!(view.task(organization, task.id()).unwrap().as_deref(), Some(task.json()));
+        }
+        let counts: Vec<usize> = groups_in(&view, organization).into_iter().map(|(_, entries)| entries.len()).collect();
+        assert_eq!(counts.iter().sum::<usize>(), 603);
+        assert!(counts.len() <= 600 / 11 + 4, "{counts:?}");
+    }
+    assert_eq!(groups_in(&view, Id([9; 12])).len(), 1);
+    drop((view, store));
+    house.with_redb(|transaction| assert!(!transaction.delete_table(schema::TASKS).unwrap()));
+}
+
+fn padding(bytes: usize) -> String {
+    format!(r#","k":"{}""#, "x".repeat(bytes))
+}
+
+type Entries = Vec<(Id, Vec<u8>)>;
+
+/// The groups of an organisation: their bounds, and what is in them.
+fn groups_in(view: &View, organization: Id) -> Vec<(Id, Entries)> {
+    let (low, high) = (schema::key(organization, Id::MIN), schema::key(organization, Id::MAX));
+    let rows = view.groups.range::<&TaskKey>(&low..=&high).unwrap();
+    rows.map(|row| {
+        let (key, bytes) = row.unwrap();
+        let bound = schema::id_of(key.value());
+        let entries = Group::read(bound, bytes.value()).unwrap().entries();
+        (bound, entries.map(|(id, record)| (id, record.to_vec())).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn a_full_group_takes_a_page_of_sixteen_kib_and_one_byte_more_takes_two() {
+    for (length, pages) in [(group::FULL, 1), (group::FULL + 1, 2)] {
+        let house = House::new();
+        drop(house.open().unwrap());
+        house.with_redb(|transaction| {
+            let mut groups = transaction.open_table(schema::TASK_GROUPS).unwrap();
+            groups.insert(&schema::key(OURS, Id::MAX), vec![0; length].as_slice()).unwrap();
+        });
+        let database = redb::Database::open(house.path()).unwrap();
+        let groups = database.begin_read().unwrap().open_table(schema::TASK_GROUPS).unwrap();
+        let stats = groups.stats().unwrap();
+        let total = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+        assert_eq!((stats.leaf_pages(), total), (1, pages * 16_384));
+    }
+}
+
+#[test]
+fn a_load_in_order_leaves_full_groups_whether_its_batches_are_large_or_small() {
+    for batch in [1, 10, 1_000] {
+        let house = House::new();
+        let store = house.open().unwrap();
+        let tasks: Vec<Task> = (0..1_000).map(|number| task(number, &padding(1_300))).collect();
+        store.edit(|edit| tasks.chunks(batch).try_for_each(|tasks| edit.put_tasks(OURS, tasks).map(|_| ()))).unwrap();
+        let groups = groups_in(&store.view().unwrap(), OURS);
+        let (last, full) = groups.split_last().unwrap();
+        assert!(full.iter().all(|(bound, entries)| entries.len() == 11 && entries[10].0 == *bound), "{batch}");
+        assert_eq!((last.0, last.1.len()), (Id::MAX, 1_000 % 11));
+    }
+}
+
+#[test]
+fn a_changed_byte_in_a_group_is_an_error_or_changes_no_more_than_its_task() {
+    let house = House::new();
+    let tasks: Vec<Task> = (0..4).map(|number| task(number, r#","k":"v""#)).collect();
+    house.open().unwrap().edit(|edit| edit.put_tasks(OURS, &tasks)).unwrap();
+    let key = schema::key(OURS, Id::MAX);
+    let mut whole = Vec::new();
+    house.with_redb(|transaction| {
+        let groups = transaction.open_table(schema::TASK_GROUPS).unwrap();
+        whole = groups.get(&key).unwrap().unwrap().value().to_vec();
+    });
+    let directory = 4 + tasks.len() * 16;
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 0x81;
+        house.with_redb(|transaction| {
+            let mut groups = transaction.open_table(schema::TASK_GROUPS).unwrap();
+            groups.insert(&key, changed.as_slice()).unwrap();
+        });
+        let store = house.open().unwrap();
+        let view = store.view().unwrap();
+        let ids: Vec<Id> = tasks.iter().map(Task::id).collect();
+        let by_field = Selection { order: Order { by: "k".to_owned(), descending: false }, ..everything(OURS) };
+        let results = [
+            view.task(OURS, id(2)).map(|_| ()),
+            read(&view, &ids, &["k"]).map(|_| ()),
+            view.select(&by_field).map(|_| ()),
+            view.seen(OURS, &ids).map(|_| ()),
+            store.edit(|edit| edit.task(OURS, id(2))).map(|_| ()),
+            store.edit(|edit| edit.put_tasks(OURS, &[task(2, "")]).map(|_| ())),
+        ];
+        assert!(results.iter().flat_map(|result| result.as_ref().err()).all(|error| error.kind == Kind::Internal));
+        if place < 4 {
+            assert!(results.iter().all(Result::is_err), "byte {place}");
+        }
+        // An id that is another one, or an end that is elsewhere, is seen by whoever reads all.
+        if place < directory {
+            assert!(results[1].is_err() || results[3].is_err(), "byte {place}");
+        }
+    }
 }
 
 fn everything_in(store: &Store) -> Vec<(String, Vec<Option<String>>)> {
@@ -759,7 +899,9 @@ fn idempotency_keys_are_forgotten_everywhere_once_they_are_older_than_asked_for(
         })
         .unwrap();
     let forget = |before| store.edit(|edit| edit.forget_answered(Moment(before))).unwrap();
-    assert_eq!((forget(10), forget(10)), (2, 0));
+    let old = |before| store.view().unwrap().answered_before(Moment(before)).unwrap();
+    assert_eq!((old(i64::MIN), old(10), old(i64::MAX)), (0, 2, 4));
+    assert_eq!((forget(10), forget(10), old(10)), (2, 0, 0));
     let view = store.view().unwrap();
     assert_eq!(view.answered(OURS, "ana", "old").unwrap(), None);
     assert_eq!(view.answered(THEIRS, "ana", "old").unwrap(), None);
@@ -779,6 +921,7 @@ fn a_damaged_answer_to_an_idempotency_key_is_an_error() {
     assert_eq!(store.view().unwrap().answered(OURS, "ana", "k").unwrap_err().kind, Kind::Internal);
     assert_eq!(store.edit(|edit| edit.answered(OURS, "ana", "k")).unwrap_err().kind, Kind::Internal);
     assert_eq!(store.edit(|edit| edit.forget_answered(Moment(0))).unwrap_err().kind, Kind::Internal);
+    assert_eq!(store.view().unwrap().answered_before(Moment(0)).unwrap_err().kind, Kind::Internal);
 }
 
 /// Few different values of each, so that ties, hits and misses are all frequent.
@@ -822,8 +965,98 @@ fn any_listing() -> impl Strategy<Value = (Id, LogFilter, LogOrder, u64, u64)> {
     (select(vec![OURS, THEIRS]), filter, order, from, size)
 }
 
+/// Tasks of some organisation: among others in between, or above them all; tiny ones and huge ones.
+fn any_put() -> impl Strategy<Value = (Id, Vec<Task>)> {
+    let size = prop_oneof![4 => 0_usize..30, 8 => 500_usize..2_000, 1 => 10_000_usize..40_000];
+    let deleted = prop_oneof![5 => Just(""), 1 => Just(r#","isDeleted":true"#)];
+    let task = (0..300_u64, size, deleted);
+    let tasks = prop_oneof![
+        2 => prop::collection::vec(task.clone(), 0..4),
+        2 => prop::collection::vec(task.clone(), 20..100),
+        1 => prop::collection::vec(task, 20..100).prop_map(|mut tasks| {
+            tasks.sort_unstable();
+            tasks
+        }),
+    ];
+    let base = prop_oneof![3 => Just(0), 1 => (1..4_u64).prop_map(|base| base * 200)];
+    (select(vec![Id::MIN, OURS, THEIRS, Id::MAX]), base, tasks).prop_map(|(organization, base, tasks)| {
+        let made = tasks.into_iter().map(|(number, size, deleted)| {
+            let id = match base + number {
+                0 => Id::MIN,
+                150 => Id::MAX,
+                number => id(number),
+            };
+            let fill = format!("{}{}", size % 7, "x".repeat(size));
+            Task::stored(&format!(r#"{{"_id":"{id}","status":"DONE"{deleted},"k":"{fill}"}}"#)).unwrap()
+        });
+        (organization, made.collect())
+    })
+}
+
+/// The organisation has these tasks and no others, by every way in, and its groups are as they should be.
+fn holds(view: &View, organization: Id, tasks: &BTreeMap<Id, Task>) -> Result<(), TestCaseError> {
+    let shown: Vec<Id> = tasks.values().filter(|task| !task.header().deleted).map(Task::id).collect();
+    let mut by_field: Vec<Id> = shown.clone();
+    by_field.sort_by_key(|id| (Order { by: "k".to_owned(), descending: false }.key(&tasks[id]), *id));
+    for (by, meant) in [("_id", &shown), ("k", &by_field)] {
+        let order = Order { by: by.to_owned(), descending: false };
+        let selected = view.select(&Selection { order: order.clone(), ..everything(organization) }).unwrap();
+        prop_assert_eq!(&selected.ids, meant);
+        let mut these = Selection { order, ..everything(organization) };
+        let mut ids: Vec<Id> = shown.iter().step_by(3).copied().chain([id(77_777)]).collect();
+        ids.sort_unstable();
+        these.filter.ids = Some(ids);
+        prop_assert_eq!(view.select(&these).unwrap().matched, shown.iter().step_by(3).count() as u64);
+        let mut wanted = meant.iter();
+        view.read(organization, meant, &["k".to_owned()], &mut |row| {
+            let task = &tasks[wanted.next().unwrap()];
+            assert_eq!((row.json().unwrap(), row.cells[0]), (task.json(), task.raw("k")));
+            Ok(())
+        })
+        .unwrap();
+        prop_assert!(wanted.next().is_none());
+    }
+    for task in tasks.values() {
+        let json = (!task.header().deleted).then(|| task.json().to_owned());
+        prop_assert_eq!(view.task(organization, task.id()).unwrap(), json);
+    }
+    let groups = groups_in(view, organization);
+    prop_assert_eq!(groups.last().map(|(bound, _)| *bound), (!tasks.is_empty()).then_some(Id::MAX));
+    let mut below = None;
+    for (bound, entries) in &groups {
+        prop_assert!(below < entries.first().map(|(id, _)| *id));
+        let size: usize = 4 + entries.iter().map(|(_, record)| record.len() + 16).sum::<usize>();
+        prop_assert!(size <= group::FULL || entries.len() == 1);
+        below = Some(*bound);
+    }
+    prop_assert!(groups.iter().flat_map(|(_, entries)| entries).map(|(id, _)| id).eq(tasks.keys()));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_puts_leave_what_a_plain_map_has(puts in prop::collection::vec(any_put(), 1..12)) {
+        let house = House::new();
+        let store = house.open().unwrap();
+        let mut model: BTreeMap<Id, BTreeMap<Id, Task>> = BTreeMap::new();
+        for (organization, tasks) in puts {
+            let known = model.entry(organization).or_default();
+            let put = |task: Task| match known.insert(task.id(), task) {
+                Some(_) => Put::Replaced,
+                None => Put::Added,
+            };
+            let said = store.edit(|edit| edit.put_tasks(organization, &tasks)).unwrap();
+            prop_assert_eq!(said, tasks.into_iter().map(put).collect::<Vec<Put>>());
+        }
+        drop(store);
+        let store = house.open().unwrap();
+        let view = store.view().unwrap();
+        for (organization, tasks) in &model {
+            holds(&view, *organization, tasks)?;
+        }
+    }
 
     #[test]
     fn a_list_of_exports_equals_filter_sort_page_over_a_plain_list(

@@ -1,0 +1,14 @@
+//! What holds when the program is killed, told to leave, or finds the disk full: the built program on a
+//! data folder of its own, asked over the wire (contract 2-4), never from within.
+//!
+//! `WAYBILL_CRASH_ROUNDS` and `WAYBILL_CRASH_SEED` choose how many random kills there are, and which.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod client;
+mod crowd;
+mod full;
+mod house;
+mod kills;
+mod leaving;
+mod places;
+mod promises;
