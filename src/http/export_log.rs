@@ -18,7 +18,7 @@ use crate::domain::export_log::{LogField, State as Ended, Status};
 use crate::domain::request::Params;
 use crate::domain::{Caller, Error, Id, Kind, LogFilter, LogOrder, Moment, Permission, Result};
 use crate::export::{self, Entry};
-use crate::kit::meter::Stage;
+use crate::kit::meter::{Meter, Stage, Watch};
 
 use super::guard::Shared;
 use super::page::query;
@@ -34,10 +34,7 @@ const QUIET_LOOKS: u32 = 15;
 
 /// `GET /tasks/export-log`
 pub(super) async fn list(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Answer {
-    let caller = shared.caller(&headers, Permission::ExportTask).or_else(|error| match error.kind {
-        Kind::Forbidden => shared.caller(&headers, Permission::ViewExportLog),
-        _ => Err(error),
-    })?;
+    let caller = shared.caller_of_either(&headers, Permission::ExportTask, Permission::ViewExportLog)?;
     let mut params = query(&uri);
     let Some(size) = limit(&mut params) else {
         let message = "Invalid limit parameter. Must be between 1 and 100.";
@@ -79,7 +76,7 @@ pub(super) async fn retry(State(shared): State<Shared>, headers: HeaderMap, Path
     let (caller, id) = asked(&shared, &headers, &id)?;
     let app = shared.app.clone();
     let log = work(move || export::retry(&app, &caller, id)).await?;
-    Ok(exports::answer(&shared.app, &log))
+    Ok(exports::answer(&shared.app, &log, true))
 }
 
 /// `DELETE /tasks/export-log/{id}`
@@ -95,7 +92,7 @@ pub(super) async fn events(State(shared): State<Shared>, headers: HeaderMap, Pat
     let (caller, id) = asked(&shared, &headers, &id)?;
     let turn = shared.watchers.clone().try_acquire_owned();
     let turn = turn.map_err(|_| Error::new(Kind::Busy, "Too many exports are watched. Try again in a moment."))?;
-    let mut watcher = Watcher { shared, caller, id, last: String::new(), ended: false, _turn: turn };
+    let mut watcher = Watcher { shared, caller, id, run: None, last: String::new(), ended: false, _turn: turn };
     // The first look also finds out whether there is anything to watch.
     let first = watcher.look().await?.unwrap_or_default();
     let rest = stream::unfold(watcher, |mut watcher| async move {
@@ -110,6 +107,8 @@ struct Watcher {
     shared: Shared,
     caller: Caller,
     id: Id,
+    /// The run, while there is one. Kept from look to look, since it holds back changes that come fast.
+    run: Option<Watch>,
     last: String,
     ended: bool,
     _turn: OwnedSemaphorePermit,
@@ -134,18 +133,17 @@ impl Watcher {
     }
 
     /// Until something may have changed.
-    async fn pause(&self) {
-        let looked = tokio::time::sleep(LOOK);
-        match self.shared.app.queue.meter(self.caller.organization, self.id) {
-            Some(meter) => {
-                let mut watch = meter.watch();
-                tokio::select! {
-                    // The end of a run is on disk before its meter ends.
-                    _ = watch.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
-                    () = looked => {}
-                }
-            }
-            None => looked.await,
+    async fn pause(&mut self) {
+        let look = tokio::time::sleep(LOOK);
+        if self.run.is_none() {
+            let meter = self.shared.app.queue.meter(self.caller.organization, self.id);
+            self.run = meter.map(|meter| meter.watch());
+        }
+        let Some(run) = &mut self.run else { return look.await };
+        tokio::select! {
+            // What comes of a run is on disk before it lets go of those who watch it.
+            goes_on = run.changed() => if !goes_on { self.run = None },
+            () = look => {}
         }
     }
 
@@ -170,10 +168,7 @@ impl Watcher {
 }
 
 fn asked(shared: &Shared, headers: &HeaderMap, id: &str) -> Result<(Caller, Id)> {
-    let caller = shared.caller(headers, Permission::ExportTask).or_else(|error| match error.kind {
-        Kind::Forbidden => shared.caller(headers, Permission::ViewExportLog),
-        _ => Err(error),
-    })?;
+    let caller = shared.caller_of_either(headers, Permission::ExportTask, Permission::ViewExportLog)?;
     let id = id.parse().map_err(|_| Error::new(Kind::NotFound, "Data not found"))?;
     Ok((caller, id))
 }
@@ -194,7 +189,7 @@ fn source(app: &App, entry: &Entry) -> Value {
     let time = |moment: Option<Moment>| moment.map(Moment::text);
     let link = log.file_at(now).filter(|_| entry.may_fetch).map(|file| files::link(app, log.id, file));
     let file = log.file.as_ref();
-    let (state, progress, rows_done, position) = progress(entry);
+    let Progress { state, percent, rows_done, rows_total, position } = progress(entry);
     json!({
         "organizationId": log.organization(),
         "dataType": log.data_type,
@@ -213,9 +208,9 @@ fn source(app: &App, entry: &Entry) -> Value {
         "errorMessage": log.error,
         "request": log.body,
         "state": state,
-        "progress": progress,
+        "progress": percent,
         "rowsDone": rows_done,
-        "rowsTotal": log.rows,
+        "rowsTotal": rows_total,
         "queuePosition": position,
         "startedAt": time(log.started),
         "durationMs": log.duration_ms(),
@@ -229,19 +224,37 @@ fn source(app: &App, entry: &Entry) -> Value {
     })
 }
 
-/// The state in a word, how much is done in percent and in rows, and the place in the queue.
-fn progress(entry: &Entry) -> (&'static str, u8, u64, Option<usize>) {
+/// How far an export is.
+struct Progress {
+    /// Where it stands, in a word.
+    state: &'static str,
+    /// Percent, by rows; 100 only when the file is there.
+    percent: u8,
+    rows_done: u64,
+    rows_total: u64,
+    /// Its place in the queue; the next to run has 1.
+    position: Option<usize>,
+}
+
+fn progress(entry: &Entry) -> Progress {
     let log = &entry.log;
+    let still = Progress { state: log.state.name(), percent: 0, rows_done: 0, rows_total: log.rows, position: None };
     match (&entry.found, log.state) {
-        (Some(Found::Running(meter)), Ended::Queued) => {
-            let state = if meter.stage() == Stage::Storing { "uploading" } else { "running" };
-            // What is on disk says that it has not ended yet, whatever the meter says.
-            (state, meter.percent().min(99), meter.rows().0, None)
-        }
-        (Some(Found::Waiting(position)), Ended::Queued) => ("queued", 0, 0, Some(*position)),
-        (_, Ended::Done | Ended::Expired) => (log.state.name(), 100, log.rows, None),
-        _ => (log.state.name(), 0, 0, None),
+        (Some(Found::Running(meter)), Ended::Queued) => running(meter, still),
+        (Some(Found::Waiting(position)), Ended::Queued) => Progress { position: Some(*position), ..still },
+        (_, Ended::Done | Ended::Expired) => Progress { percent: 100, rows_done: log.rows, ..still },
+        _ => still,
     }
+}
+
+fn running(meter: &Meter, still: Progress) -> Progress {
+    let stage = meter.stage();
+    let (rows_done, selected) = meter.rows();
+    // Tasks come and go between the request and the run, which knows better once it has selected.
+    let rows_total = if matches!(stage, Stage::Rendering | Stage::Storing) { selected } else { still.rows_total };
+    let state = if stage == Stage::Storing { "uploading" } else { "running" };
+    // What is on disk says that it has not ended yet, whatever the meter says.
+    Progress { state, percent: meter.percent().min(99), rows_done, rows_total, position: None }
 }
 
 /// The format that was asked for, as long as there is no file.

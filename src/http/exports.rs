@@ -40,14 +40,14 @@ pub(super) async fn export(Extract(shared): Extract<Shared>, headers: HeaderMap,
     let body = body::whole(body, server.max_body_bytes, server.body_idle_seconds).await?;
     let once = once(&headers, &body)?;
     if asks_for_background(&body) {
-        let (app, asker) = (shared.app.clone(), caller);
+        let (app, asker) = (shared.app.clone(), caller.clone());
         let log = work(move || export::submit(&app, &asker, &body, once.as_deref())).await?;
-        return Ok(answer(&shared.app, &log));
+        return answer_again(&shared, caller, log).await;
     }
     if let Some(key) = once.clone() {
         let (app, asker, body) = (shared.app.clone(), caller.clone(), body.clone());
         if let Some(before) = work(move || export::replay(&app, &asker, &body, &key)).await? {
-            return Ok(answer(&shared.app, &before));
+            return answer_again(&shared, caller, before).await;
         }
     }
     direct(shared, headers, caller, body, once).await
@@ -69,13 +69,14 @@ async fn direct(shared: Shared, headers: HeaderMap, caller: Caller, body: Vec<u8
         let log = export::direct_record(&caller, &body, &plan, None)?;
         return Ok(streamed(shared, plan, log, turn, leaving).await?);
     }
-    let (app, meter) = (Arc::clone(&shared.app), leaving.0.clone());
+    let (app, meter, asker, id) = (Arc::clone(&shared.app), leaving.0.clone(), caller.clone(), plan.id);
     let log = work(move || {
         let _turn = turn;
-        export::direct(&app, &caller, &body, plan, &meter, once.as_deref())
+        export::direct(&app, &asker, &body, plan, &meter, once.as_deref())
     })
     .await?;
-    Ok(answer(&shared.app, &log))
+    // Another request under the same key may have come first.
+    if log.id == id { Ok(answer(&shared.app, &log, true)) } else { answer_again(&shared, caller, log).await }
 }
 
 /// The key under which the caller asks for it once and no more: of the header, or of the body.
@@ -126,8 +127,19 @@ fn wants_file(headers: &HeaderMap, plan: &Plan) -> bool {
         .any(|accepted| accepted == "application/octet-stream" || (accepted == file && accepted != "application/json"))
 }
 
+/// What is told of an export that may be one of before, made when the caller could see more: whether
+/// its link is told goes by their rights as of now.
+async fn answer_again(shared: &Shared, caller: Caller, log: ExportLog) -> Answer {
+    if !log.state.has_ended() {
+        return Ok(answer(&shared.app, &log, false));
+    }
+    let app = shared.app.clone();
+    let entry = work(move || export::entry(&app, &caller, log.id)).await?;
+    Ok(answer(&shared.app, &entry.log, entry.may_fetch))
+}
+
 /// What is told of an export: on its way, or how it ended.
-pub(super) fn answer(app: &App, log: &ExportLog) -> Response {
+pub(super) fn answer(app: &App, log: &ExportLog, may_fetch: bool) -> Response {
     let mut data = json!({
         "_id": log.id,
         "time": log.asked.seconds(),
@@ -144,7 +156,8 @@ pub(super) fn answer(app: &App, log: &ExportLog) -> Response {
     let message = match log.state {
         State::Queued => "Export queued for background processing. Check status at GET /tasks/export-log",
         State::Done | State::Expired => {
-            data["link"] = json!(log.file_at(app.clock.now()).map(|file| files::link(app, log.id, file)));
+            let file = log.file_at(app.clock.now()).filter(|_| may_fetch);
+            data["link"] = json!(file.map(|file| files::link(app, log.id, file)));
             more["total_data_be"] = json!(log.rows);
             more["last_id"] = json!(log.last_id);
             more["last_field"] = json!(log.last_field);

@@ -25,7 +25,8 @@ tokio::task_local! {
 /// Organisations whose rate is remembered; beyond, those that have not asked for a while are forgotten.
 const MOST_BUCKETS: usize = 10_000;
 
-/// Clients that may watch exports at a time; each holds a connection.
+/// Clients that may watch exports at a time, if that many connections are allowed twice: each
+/// holds one, and the others are for those who ask.
 const MOST_WATCHERS: usize = 256;
 
 /// What the routes share.
@@ -45,14 +46,29 @@ struct Bucket {
 
 impl Shared {
     pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, watchers: Arc::new(Semaphore::new(MOST_WATCHERS)), rates: Arc::default() }
+        let watchers = MOST_WATCHERS.min(app.settings.server.max_connections / 2).max(1);
+        Self { app, watchers: Arc::new(Semaphore::new(watchers)), rates: Arc::default() }
     }
 
     /// Who sends the request, if they may do this and their organisation has not asked too often.
     pub(super) fn caller(&self, headers: &HeaderMap, permission: Permission) -> Result<Caller> {
+        let caller = self.anybody(headers)?;
+        caller.demand(permission)?;
+        Ok(caller)
+    }
+
+    /// The same for those who may do at least one of two things.
+    pub(super) fn caller_of_either(&self, headers: &HeaderMap, one: Permission, other: Permission) -> Result<Caller> {
+        let caller = self.anybody(headers)?;
+        if !caller.may(one) {
+            caller.demand(other)?;
+        }
+        Ok(caller)
+    }
+
+    fn anybody(&self, headers: &HeaderMap) -> Result<Caller> {
         let caller = self.bearer(headers).ok_or_else(|| Error::new(Kind::Unauthorized, "Unauthorized"))?;
         self.check_rate(caller.organization)?;
-        caller.demand(permission)?;
         Ok(caller)
     }
 

@@ -6,6 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::domain::{Error, Kind};
+
 use super::guard::Shared;
 use super::routes::OPENAPI;
 use super::{reply, work};
@@ -21,14 +23,24 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
             .into_iter()
-            .filter_map(|(part, looked)| looked.err().map(|error| format!("{part}: {}", error.message)))
+            .filter_map(|(part, looked)| looked.err().map(|error| format!("{part}: {}", reason(&error))))
             .collect(),
-        Err(error) => vec![error.message],
+        Err(error) => vec![reason(&error)],
     };
     match reasons.is_empty() {
         true => reply::success(StatusCode::OK, "Ready", json!({})),
         false => reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", json!({"reasons": reasons})),
     }
+}
+
+/// Why, as far as it is for everybody: nobody needs a token to ask, and the cause of a fault of ours
+/// tells of the inside.
+fn reason(error: &Error) -> String {
+    if error.kind != Kind::Internal {
+        return error.message.clone();
+    }
+    tracing::error!(part = error.part, cause = reply::chain(error), "a part of the server cannot be used");
+    "It cannot be used. The log has the cause.".to_owned()
 }
 
 /// `GET /api/v3/openapi.json`

@@ -1,13 +1,14 @@
 //! Background exports and their log (contract 2 and 3).
 
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use waybill::app::queue::Lane;
 use waybill::domain::Moment;
 use waybill::export;
 use waybill::jobs::Workers;
+use waybill::kit::meter::Stage;
 
 use crate::support::{House, ME, NOW, OURS, THEIRS, eventually, tasks};
 
@@ -240,10 +241,8 @@ fn a_caller_with_too_many_waiting_exports_is_told_to_come_again() {
     assert_eq!(house.get(LOG).value()["total"], 2);
 }
 
-#[test]
-fn events_tell_each_change_until_the_export_has_ended() {
-    let house = house();
-    let id = submit(&house, EVERYTHING);
+/// The events of an entry, as they come.
+fn watch(house: &House, id: &str) -> impl Iterator<Item = Value> {
     let request = ureq::http::Request::builder()
         .uri(format!("{}{LOG}/{id}/events", house.url))
         .header("authorization", format!("Bearer {}", house.token()))
@@ -252,22 +251,191 @@ fn events_tell_each_change_until_the_export_has_ended() {
     let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build();
     let reply = ureq::Agent::from(config).run(request).unwrap();
     assert_eq!(reply.headers()["content-type"], "text/event-stream");
-    let mut lines = BufReader::new(reply.into_body().into_reader()).lines();
-    let mut next = || loop {
-        let line = lines.next()?.unwrap();
-        if let Some(data) = line.strip_prefix("data: ") {
-            return serde_json::from_str::<Value>(data).ok();
-        }
-    };
-    assert_eq!(next().unwrap()["state"], "queued");
+    let lines = BufReader::new(reply.into_body().into_reader()).lines();
+    lines.filter_map(|line| serde_json::from_str(line.unwrap().strip_prefix("data: ")?).ok())
+}
+
+#[test]
+fn events_tell_each_change_until_the_export_has_ended() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let mut events = watch(&house, &id);
+    assert_eq!(events.next().unwrap()["state"], "queued");
     let workers = Workers::start(&house.app).unwrap();
-    let mut last = Value::Null;
-    while let Some(event) = next() {
-        last = event;
-    }
+    let last = events.last().unwrap();
     assert_eq!((&last["_id"], &last["state"], &last["progress"]), (&id.into(), &"done".into(), &100.into()));
     assert!(last["link"].is_string());
     workers.leave(Duration::from_secs(5));
+}
+
+#[test]
+fn who_watches_what_has_ended_is_told_once_and_a_cancel_ends_the_events() {
+    let house = house();
+    let done = submit(&house, EVERYTHING);
+    run_next(&house);
+    let told: Vec<Value> = watch(&house, &done).collect();
+    assert_eq!((told.len(), &told[0]["state"]), (1, &"done".into()));
+    let waiting = submit(&house, EVERYTHING);
+    let mut events = watch(&house, &waiting);
+    assert_eq!(events.next().unwrap()["queuePosition"], 1);
+    assert_eq!(house.post(&format!("{LOG}/{waiting}/cancel"), "").status, 200);
+    assert_eq!(events.map(|event| event["state"].clone()).collect::<Vec<_>>(), ["canceled"]);
+}
+
+#[test]
+fn a_run_that_hurries_is_told_of_a_few_times_a_second() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    run.meter.expect(1_000_000);
+    run.meter.enter(Stage::Rendering);
+    let meter = run.meter.clone();
+    let worker = std::thread::spawn(move || {
+        for _ in 0..500 {
+            meter.advance(1);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        drop(run);
+    });
+    let begun = Instant::now();
+    let mut events = watch(&house, &id);
+    let mut told = 0;
+    while events.next().is_some_and(|event| event["rowsDone"].as_u64() < Some(450) && event["state"] == "running") {
+        told += 1;
+    }
+    let most = begun.elapsed().as_millis() / 100 + 2;
+    assert!((1..=most).contains(&told), "{told} times, and {most} are allowed");
+    worker.join().unwrap();
+    assert_eq!(house.post(&format!("{LOG}/{id}/cancel"), "").status, 200);
+}
+
+#[test]
+fn those_who_watch_leave_connections_to_the_others() {
+    let house = House::with(|settings| settings.server.max_connections = 4);
+    house.load(&tasks(1));
+    let id = submit(&house, EVERYTHING);
+    let mut watchers: Vec<_> = (0..2).map(|_| watch(&house, &id)).collect();
+    assert!(watchers.iter_mut().all(|events| events.next().is_some()));
+    let full = house.get(&format!("{LOG}/{id}/events"));
+    assert_eq!((full.status, full.header("retry-after")), (429, "1"));
+    assert_eq!(house.get(&format!("{LOG}/{id}")).status, 200);
+    drop(watchers);
+    let unknown = format!("{LOG}/{}/events", "f".repeat(24));
+    eventually("those who left make room", || house.get(&unknown).status == 404);
+}
+
+#[test]
+fn every_route_of_an_entry_answers_alike_for_ids_that_are_unknown_foreign_or_none() {
+    let house = house();
+    let foreign = house.token_with(|claims| claims.org = THEIRS);
+    let id = submit(&house, EVERYTHING);
+    for (method, act) in [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("POST", "/retry"), ("GET", "/events")] {
+        for (token, id) in
+            [(&house.token(), "f".repeat(24)), (&house.token(), "none".to_owned()), (&foreign, id.clone())]
+        {
+            let reply = house.send(method, &format!("{LOG}/{id}{act}"), token, &[], b"");
+            let answer = (reply.status, reply.text());
+            let unknown = r#"{"status":false,"message":"Data not found"}"#.to_owned();
+            assert_eq!(answer, (404, unknown), "{method} {act} {id}");
+        }
+    }
+    assert_eq!(entry(&house, &id)["state"], "queued");
+}
+
+#[test]
+fn an_entry_is_what_the_description_says() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let described: Value = serde_json::from_str(waybill::http::OPENAPI).unwrap();
+    let described = described["components"]["schemas"]["ExportLog"]["properties"].as_object().unwrap().clone();
+    for state in ["queued", "done"] {
+        let mut shown = entry(&house, &id).as_object().unwrap().clone();
+        assert_eq!((shown.remove("_id"), &shown["state"]), (Some(id.clone().into()), &state.into()));
+        assert!(shown.keys().eq(described.keys()), "{:?}", shown.keys());
+        for (key, value) in shown {
+            let fits = match described[&key]["type"].as_str().unwrap() {
+                "string" => value.is_string(),
+                "integer" => value.is_u64(),
+                _ => value.is_array(),
+            };
+            assert!(fits || (value.is_null() && described[&key]["nullable"] == true), "{key}: {value}");
+        }
+        if state == "queued" {
+            run_next(&house);
+        }
+    }
+}
+
+#[test]
+fn rows_that_have_come_since_an_export_was_asked_for_are_counted_while_it_runs() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    let rows = |key: &str| entry(&house, &id)[key].as_u64().unwrap();
+    run.meter.enter(Stage::Selecting);
+    assert_eq!((rows("rowsDone"), rows("rowsTotal"), rows("progress")), (0, 40, 0));
+    run.meter.expect(80);
+    run.meter.enter(Stage::Rendering);
+    run.meter.advance(60);
+    assert_eq!((rows("rowsDone"), rows("rowsTotal"), rows("progress")), (60, 80, 75));
+    run.meter.advance(20);
+    run.meter.enter(Stage::Storing);
+    assert_eq!((rows("rowsDone"), rows("rowsTotal"), rows("progress")), (80, 80, 99));
+    assert_eq!(entry(&house, &id)["state"], "uploading");
+}
+
+#[test]
+fn a_key_gives_no_link_to_who_may_not_see_as_much_any_more() {
+    let house = house();
+    for (key, body) in [("a", r#"{"download":"csv","limit":3}"#), ("b", EVERYTHING)] {
+        let send = |token: &str| {
+            let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+            house.send("POST", "/api/v3/tasks/export", token, &headers, body.as_bytes()).value()
+        };
+        let first = send(&house.token());
+        if key == "b" {
+            run_next(&house);
+        }
+        let bound = send(&house.token_with(|claims| claims.hubs = Some(vec![OURS])));
+        assert_eq!((&bound["data"]["_id"], &bound["data"]["status"]), (&first["data"]["_id"], &"Done".into()));
+        assert!(bound["data"]["link"].is_null(), "{bound}");
+        assert!(send(&house.token())["data"]["link"].is_string());
+    }
+}
+
+#[test]
+fn an_export_that_failed_says_so_under_its_key() {
+    let house = house();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "a")];
+    let send = || house.send("POST", "/api/v3/tasks/export", &house.token(), &headers, EVERYTHING.as_bytes());
+    assert_eq!(send().value()["data"]["status"], "Processing");
+    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    run_next(&house);
+    let (reply, again) = (send(), send().value());
+    let failed = entry(&house, again["data"]["_id"].as_str().unwrap());
+    assert_eq!((reply.status, &again["data"]["status"]), (200, &"Failed".into()));
+    assert_eq!((&again["message"], &failed["state"]), (&failed["errorMessage"], &"failed".into()));
+    assert!(again["data"].get("link").is_none() && !reply.text().contains('/'), "{}", reply.text());
+}
+
+#[test]
+fn a_request_of_who_only_views_the_log_counts_once() {
+    let house = House::with(|settings| (settings.server.rate_per_second, settings.server.rate_burst) = (1, 2));
+    let viewer = house.token_with(|claims| claims.perms = vec!["view/export-log".to_owned()]);
+    for _ in 0..2 {
+        assert_eq!(house.send("GET", LOG, &viewer, &[], b"").status, 200);
+    }
+}
+
+#[test]
+fn who_only_views_the_log_cannot_have_anything_exported() {
+    let house = house();
+    let id = submit(&house, EVERYTHING);
+    run_next(&house);
+    let viewer = house.token_with(|claims| claims.perms = vec!["view/export-log".to_owned()]);
+    let reply = house.send("POST", &format!("{LOG}/{id}/retry"), &viewer, &[], b"");
+    assert_eq!((reply.status, reply.message().as_str()), (403, "You do not have permission to export tasks"));
+    assert_eq!(house.app.queue.waiting(), 0);
 }
 
 #[test]
@@ -283,4 +451,46 @@ fn a_request_that_could_never_run_is_refused_and_nothing_is_queued() {
 fn a_server_that_can_do_its_work_is_ready() {
     let reply = House::new().send("GET", "/ready", "", &[], b"");
     assert_eq!((reply.status, reply.message().as_str()), (200, "Ready"));
+}
+
+#[test]
+fn a_server_that_cannot_keep_files_is_not_ready_and_says_nothing_of_where_they_lie() {
+    let house = House::new();
+    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    let reply = house.send("GET", "/ready", "", &[], b"");
+    assert_eq!((reply.status, reply.message().as_str()), (503, "Not ready"));
+    assert!(reply.value()["reasons"][0].as_str().unwrap().starts_with("files: "), "{}", reply.text());
+    assert!(!reply.text().contains('/'), "{}", reply.text());
+    assert_eq!(house.send("GET", "/health", "", &[], b"").status, 200);
+}
+
+#[test]
+fn while_the_store_cannot_be_written_a_request_is_told_so_and_what_is_there_can_be_read() {
+    const TEST: &str =
+        "export_log::while_the_store_cannot_be_written_a_request_is_told_so_and_what_is_there_can_be_read";
+    // Failures are for a whole process, so that this test runs again in one of its own.
+    let Some(fail) = std::env::var_os("WAYBILL_FAIL_FILE") else {
+        let folder = tempfile::tempdir().unwrap();
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", TEST, "--nocapture"]).env("WAYBILL_FAIL_FILE", folder.path().join("fail"));
+        let output = again.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    };
+    let house = house();
+    let first = house.export(r#"{"download":"csv"}"#);
+    std::fs::write(&fail, "store-commit").unwrap();
+    for body in [EVERYTHING, r#"{"download":"csv"}"#] {
+        let reply = house.post("/api/v3/tasks/export", body);
+        assert_eq!((reply.status, reply.header("retry-after")), (503, "1"), "{}", reply.text());
+    }
+    let ready = house.send("GET", "/ready", "", &[], b"");
+    assert_eq!((ready.status, ready.message().as_str()), (503, "Not ready"));
+    assert!(ready.value()["reasons"][0].as_str().unwrap().starts_with("store: "), "{}", ready.text());
+    assert_eq!(house.file(&first).split(|byte| *byte == b'\n').count(), 32);
+    assert_eq!((house.get(LOG).value()["total"].as_u64(), house.kept_files()), (Some(1), 1));
+    std::fs::write(&fail, "").unwrap();
+    eventually("the server is ready again", || house.send("GET", "/ready", "", &[], b"").status == 200);
+    submit(&house, EVERYTHING);
 }

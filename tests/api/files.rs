@@ -1,9 +1,11 @@
 //! Finished files behind signed links.
 
+use std::io::Read;
+
 use serde_json::Value;
 use waybill::domain::Moment;
 
-use crate::support::{House, NOW, tasks};
+use crate::support::{House, NOW, eventually, tasks};
 
 fn exported(house: &House) -> (Value, String) {
     house.load(&tasks(40));
@@ -99,4 +101,50 @@ fn fifty_exports_of_one_second_have_fifty_keys_that_nobody_guesses() {
         keys.insert(key);
     }
     assert_eq!(keys.len(), 50);
+}
+
+#[test]
+fn what_begins_at_the_first_byte_counts_as_a_download() {
+    let house = House::new();
+    let (answer, link) = exported(&house);
+    let path = format!("/api/v3/tasks/export-log/{}", answer["data"]["_id"].as_str().unwrap());
+    let tag = house.send("HEAD", &link, "", &[], b"").header("etag").to_owned();
+    house.send("GET", &link, "", &[("range", "bytes=10-")], b"");
+    house.send("GET", &link, "", &[("range", "bytes=999999-")], b"");
+    house.send("GET", &link, "", &[("if-none-match", &tag)], b"");
+    house.send("GET", &link, "", &[("range", "bytes=0-9")], b"");
+    house.send("GET", &link, "", &[], b"");
+    eventually("two are counted", || house.get(&path).value()["data"]["downloads"].as_u64() >= Some(2));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(house.get(&path).value()["data"]["downloads"], 2);
+}
+
+#[test]
+fn a_download_that_has_begun_ends_although_the_export_is_deleted() {
+    const SIZE: usize = 64 << 20;
+    let house = House::new();
+    let (answer, link) = exported(&house);
+    let key = link.split("/files/").nth(1).unwrap().split('?').next().unwrap();
+    // More than the connection holds, so that it cannot have been sent when the file goes.
+    std::fs::write(house.data.path().join("data/files").join(key), vec![7; SIZE]).unwrap();
+    let mut body = ureq::get(&link).call().unwrap().into_body().into_reader();
+    let mut first = [0; 1024];
+    body.read_exact(&mut first).unwrap();
+    let path = format!("/api/v3/tasks/export-log/{}", answer["data"]["_id"].as_str().unwrap());
+    assert_eq!(house.send("DELETE", &path, &house.token(), &[], b"").status, 200);
+    assert_eq!((house.kept_files(), house.send("GET", &link, "", &[], b"").status), (0, 410));
+    let mut rest = Vec::new();
+    body.read_to_end(&mut rest).unwrap();
+    assert!(first.len() + rest.len() == SIZE && rest.iter().all(|byte| *byte == 7));
+}
+
+#[test]
+fn a_link_of_one_export_does_not_open_the_file_as_another() {
+    let house = House::new();
+    let (first, link) = exported(&house);
+    let second = house.export(r#"{"download":"csv","limit":2}"#);
+    let id = |answer: &Value| answer["data"]["_id"].as_str().unwrap().to_owned();
+    let swapped = link.replace(&id(&first), &id(&second));
+    assert_ne!(swapped, link);
+    assert_eq!(house.send("GET", &swapped, "", &[], b"").status, 403);
 }
