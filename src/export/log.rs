@@ -58,11 +58,12 @@ pub fn entry(app: &App, caller: &Caller, id: Id) -> Result<Entry> {
 /// Cancels an export: on disk first, so that it stays canceled whatever happens; then in memory.
 ///
 /// # Errors
-/// `NotFound`, or `Conflict` when it has ended.
+/// `NotFound`, `Forbidden` for an entry of somebody else, or `Conflict` when it has ended.
 pub fn cancel(app: &App, caller: &Caller, id: Id) -> Result<Entry> {
     let log = app.store.edit(|edit| {
         let log = edit.export(caller.organization, id)?.filter(|log| is_visible(caller, log));
         let mut log = log.ok_or_else(unknown)?;
+        may_change(caller, &log)?;
         if log.state.has_ended() {
             return Err(Error::new(Kind::Conflict, "This export has ended already."));
         }
@@ -94,9 +95,10 @@ pub fn retry(app: &App, caller: &Caller, id: Id) -> Result<ExportLog> {
 /// again and never a file that nobody knows.
 ///
 /// # Errors
-/// `NotFound`, or `Conflict` while it has not ended.
+/// `NotFound`, `Forbidden` for an entry of somebody else, or `Conflict` while it has not ended.
 pub fn delete(app: &App, caller: &Caller, id: Id) -> Result<()> {
     let log = entry(app, caller, id)?.log;
+    may_change(caller, &log)?;
     if !log.state.has_ended() || is_at_work(app, log.organization(), id) {
         return Err(Error::new(Kind::Conflict, "This export has not ended yet. Cancel it first."));
     }
@@ -121,6 +123,14 @@ pub fn downloaded(app: &App, organization: Id, id: Id) -> Result<()> {
 
 fn is_visible(caller: &Caller, log: &ExportLog) -> bool {
     log.is_mine(caller) || caller.may(Permission::ViewExportLog)
+}
+
+/// Who may see the entries of others may not change them; who may do everything may.
+fn may_change(caller: &Caller, log: &ExportLog) -> Result<()> {
+    if log.is_mine(caller) || caller.permissions.iter().any(|name| name == "*" || name == "admin/server") {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Forbidden, "You do not have permission to change the exports of others"))
 }
 
 fn unknown() -> Error {

@@ -190,6 +190,9 @@ fn entries_are_for_their_owner_and_for_those_who_may_see_them() {
     assert_eq!(entry(&app, &other, log.id).unwrap_err().kind, Kind::NotFound);
     assert_eq!(entry(&app, &foreign, log.id).unwrap_err().kind, Kind::NotFound);
     assert!(entry(&app, &caller("bob"), log.id).unwrap().may_fetch);
+    let lead = Caller { permissions: vec!["view/export-log".to_owned()], ..caller("eve") };
+    assert_eq!(entry(&app, &lead, log.id).unwrap().log.id, log.id);
+    assert_eq!(cancel(&app, &lead, log.id).unwrap_err().kind, Kind::Forbidden);
     let all = LogFilter { user: None, email: None, data_name: None, data_type: None, status: None, since: Moment(0) };
     let count = |caller: &Caller| list(&app, caller, &all, &LogOrder::default(), 0, 10).unwrap().0;
     assert_eq!((count(&caller("ana")), count(&foreign)), (1, 0));
