@@ -137,8 +137,13 @@ fn unknown() -> Error {
     Error::new(Kind::NotFound, "Data not found")
 }
 
-fn seen(app: &App, caller: &Caller, log: ExportLog) -> Entry {
+fn seen(app: &App, caller: &Caller, mut log: ExportLog) -> Entry {
     let found = if log.state.has_ended() { None } else { app.queue.find(log.organization(), log.id) };
+    if found.is_none() && !log.state.has_ended() {
+        // It has ended between the two looks, unless it waits for a start.
+        let again = app.store.view().and_then(|view| view.export(log.organization(), log.id));
+        log = again.ok().flatten().unwrap_or(log);
+    }
     let may_fetch = may_fetch(caller, &log.caller);
     Entry { log, found, may_fetch }
 }
