@@ -73,6 +73,26 @@ fn what_is_submitted_is_on_disk_and_ends_with_a_whole_file() {
 }
 
 #[test]
+fn a_run_shows_the_moment_at_which_it_began_whatever_is_written_meanwhile() {
+    let (_data, app) = house();
+    let ana = caller("ana");
+    let csv = |plan: Plan| {
+        let mut out = Vec::new();
+        stream(&app, plan, &mut out, &Default::default()).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let body = br#"{"download":"csv","limit":1000,"fields":"_id,title"}"#;
+    let before = csv(plan(&app, &ana, body).unwrap());
+    let running = plan(&app, &ana, body).unwrap();
+    let first = before.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let changed = format!("{{\"_id\":\"{first}\",\"title\":\"changed\"}}\n{{\"title\":\"new\"}}\n");
+    intake::load(&app, &ana, &mut changed.as_bytes(), &mut |_| {}).unwrap();
+    assert_eq!(csv(running), before);
+    let after = csv(plan(&app, &ana, body).unwrap());
+    assert_eq!((after.lines().count(), after.contains("changed")), (before.lines().count() + 1, true));
+}
+
+#[test]
 fn the_same_wish_is_not_started_twice_while_it_is_on_its_way() {
     let (_data, app) = house();
     let first = submit(&app, &caller("ana"), EVERYTHING, None).unwrap();
