@@ -261,11 +261,16 @@ fn a_demo_does_not_touch_a_folder_that_holds_tasks() {
 fn a_sweep_deletes_what_has_had_its_time_on_a_folder_that_no_server_uses() {
     let house = house();
     let day = house.path().join("data/files/20200101");
-    std::fs::create_dir_all(&day).unwrap();
-    let orphan = std::fs::File::create(day.join("task_1_2_x.csv")).unwrap();
-    orphan.set_len(7).unwrap();
-    orphan.set_modified(std::time::SystemTime::now() - Duration::from_secs(90_000)).unwrap();
+    let leave_an_orphan = || {
+        std::fs::create_dir_all(&day).unwrap();
+        let orphan = std::fs::File::create(day.join("task_1_2_x.csv")).unwrap();
+        orphan.set_len(7).unwrap();
+        orphan.set_modified(std::time::SystemTime::now() - Duration::from_secs(90_000)).unwrap();
+    };
+    leave_an_orphan();
     let (mut server, _) = serve(house.path());
+    eventually("the server sweeps when it starts", || !day.exists());
+    leave_an_orphan();
     for arguments in [&["sweep"][..], &["sweep", "--dry-run"]] {
         let output = run(house.path(), arguments);
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
@@ -281,4 +286,13 @@ fn a_sweep_deletes_what_has_had_its_time_on_a_folder_that_no_server_uses() {
     assert_eq!((output.status.code(), printed(&output)), (Some(0), format!("swept: {counts}")));
     assert!(!day.exists());
     assert!(printed(&run(house.path(), &["sweep"])).contains("0 files without an entry"));
+}
+
+/// Waits until it is so, for at most ten seconds.
+fn eventually(what: &str, so: impl Fn() -> bool) {
+    let started = std::time::Instant::now();
+    while !so() {
+        assert!(started.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
