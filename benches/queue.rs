@@ -26,7 +26,7 @@ fn main() {
     let ours = median(|| all_done(&app, &asked));
     workers.leave(Duration::from_secs(10));
     let theirs = once(|| commits(&app));
-    line(&format!("{EXPORTS} background exports of 30 tasks"), ours, theirs, 0.3);
+    line(&format!("{EXPORTS} background exports of 30 tasks"), ours, theirs, 0.5);
     println!("{:.0} exports a second, all durable", EXPORTS as f64 / ours.wall.as_secs_f64());
 }
 
