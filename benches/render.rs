@@ -7,12 +7,12 @@ mod common;
 use common::{COLUMNS, NOW, ORGANIZATION, Sink, filled, line, median, once, sizes};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use waybill::app::App;
-use waybill::domain::{Column, ColumnKind, Download, Error, Filter, Order, Zone, json};
+use waybill::domain::{Column, ColumnKind, Download, Error, Filter, Order, Value, ValueRef, Zone, json};
 use waybill::kit::ordered::ordered;
 use waybill::render::{Renderer, Row, Spec, rows_per_block};
 use waybill::store::Selection;
 
-type Cells = Vec<Option<String>>;
+type Cells = Vec<Value>;
 
 fn main() {
     for rows in sizes() {
@@ -29,7 +29,13 @@ fn main() {
 
 fn spec(rows: u64, scratch: &std::path::Path) -> Spec {
     let kind = |name: &str| if name.ends_with("Time") { ColumnKind::Time } else { ColumnKind::Auto };
-    let column = |name: &str| Column { id: name.to_owned(), header: name.to_owned(), kind: kind(name) };
+    let column = |name: &str| Column {
+        id: name.to_owned(),
+        header: name.to_owned(),
+        kind: kind(name),
+        format: None,
+        width: None,
+    };
     Spec {
         download: Download::Xlsx,
         columns: COLUMNS.iter().map(|name| column(name)).collect(),
@@ -56,7 +62,7 @@ fn cells(app: &App) -> Vec<Cells> {
     let fields: Vec<String> = COLUMNS.map(str::to_owned).to_vec();
     let mut all = Vec::with_capacity(ids.len());
     view.read(ORGANIZATION, &ids, &fields, &mut |record| {
-        all.push(record.cells.iter().map(|cell| cell.map(str::to_owned)).collect());
+        all.push(record.cells.iter().map(|raw| ValueRef::of_raw(*raw).owned()).collect());
         Ok(())
     })
     .unwrap();
@@ -72,7 +78,7 @@ fn rendered(app: &App, spec: &Spec, cells: &[Cells]) -> u64 {
     let encode = |(place, rows): (usize, &[Cells])| -> Result<_, Error> {
         let mut block = encoder.block((place * size) as u64);
         for cells in rows {
-            let cells: Vec<Option<&str>> = cells.iter().map(Option::as_deref).collect();
+            let cells: Vec<ValueRef<'_>> = cells.iter().map(Value::borrowed).collect();
             block.row(&Row::Cells(&cells))?;
         }
         block.finish()
@@ -89,7 +95,7 @@ fn by_library(rows: &[Cells], scratch: &std::path::Path) {
     let sheet = book.add_worksheet_with_constant_memory().unwrap();
     for (row, cells) in (1..).zip(rows) {
         for (place, raw) in (0..).zip(cells) {
-            let Some(raw) = raw.as_deref() else { continue };
+            let Value::Json(raw) = raw else { continue };
             match (json::text(raw), (6..9).contains(&place)) {
                 (Some(text), true) => {
                     let time = ExcelDateTime::parse_from_str(&text[..19]).unwrap();

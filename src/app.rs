@@ -14,6 +14,7 @@ use crate::domain::limits::SMALL_EXPORT_ROWS;
 use crate::domain::{Id, Moment};
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
+use crate::script::Library;
 use crate::settings::Settings;
 use crate::storage::Folder;
 use crate::store::Store;
@@ -32,6 +33,8 @@ pub struct App {
     pub folder: Folder,
     /// Tokens and links.
     pub keys: Keys,
+    /// Operators' scripts.
+    pub scripts: Library,
     /// The time.
     pub clock: Clock,
     /// Fresh ids.
@@ -68,6 +71,9 @@ pub enum OpenError {
     /// The signing key was refused.
     #[error(transparent)]
     Auth(#[from] crate::auth::Error),
+    /// The folder of scripts refused.
+    #[error(transparent)]
+    Script(#[from] crate::script::Error),
     /// The worker threads could not be started.
     #[error("The worker threads could not be started: {0}")]
     Pool(#[from] rayon::ThreadPoolBuildError),
@@ -85,6 +91,7 @@ impl App {
         let store = Store::open(&dir.join(STORE_FILE), settings.data.cache_bytes)?;
         let folder = Folder::open(dir)?;
         let keys = Keys::open(dir)?;
+        let scripts = Library::open(&settings.scripts, clock.now())?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.export.threads)
             .thread_name(|number| format!("render-{number}"))
@@ -93,7 +100,7 @@ impl App {
         let asked = Mutex::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
         let (ids, pool, address) = (IdMaker::new(), Arc::new(pool), OnceLock::new());
-        Ok(Arc::new(Self { settings, store, folder, keys, clock, ids, pool, direct, queue, asked, address }))
+        Ok(Arc::new(Self { settings, store, folder, keys, scripts, clock, ids, pool, direct, queue, asked, address }))
     }
 
     /// Where clients reach the server, without a slash at the end.

@@ -9,6 +9,7 @@ pub mod settings;
 pub mod auth;
 pub mod ingest;
 pub mod render;
+pub mod script;
 pub mod storage;
 pub mod store;
 

@@ -60,6 +60,10 @@ pub struct Column {
     pub header: String,
     /// How its values become cells.
     pub kind: ColumnKind,
+    /// An Excel number format that takes the place of the usual one.
+    pub format: Option<String>,
+    /// Its width in characters; none for one that fits the first rows.
+    pub width: Option<u16>,
 }
 
 /// The selecting half of a request, shared by `POST /tasks/export` and `GET /tasks`.

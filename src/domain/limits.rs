@@ -26,3 +26,5 @@ pub const MAX_CELL_UNITS: usize = 32_767;
 pub const MAX_SHEET_COLUMNS: usize = 16_384;
 /// Bad lines of a load that are told one by one (contract 6).
 pub const MAX_TOLD_LINES: usize = 100;
+/// Faults of scripts that are told one by one (scripting.md, Faults).
+pub const MAX_TOLD_FAULTS: usize = 1_000;

@@ -1,9 +1,11 @@
 //! What the product is about, knowing no technology: tasks, what selects and orders them,
 //! what an export is asked for, what became of it, and who asks.
 
+pub mod config;
 pub mod error;
 pub mod export;
 pub mod export_log;
+pub mod fault;
 pub mod field;
 pub mod filter;
 pub mod flow;
@@ -16,10 +18,13 @@ pub mod order;
 pub mod request;
 pub mod task;
 pub mod user;
+pub mod value;
 
+pub use config::{ConfigField, ExportConfig, FlowScript, OnFault};
 pub use error::{Error, Kind, Result};
 pub use export::{Column, ColumnKind, Download};
 pub use export_log::{Answered, ExportLog, LogFilter, LogOrder};
+pub use fault::{FaultTally, RowFault, ScriptFault};
 pub use filter::{Filter, TimeRange};
 pub use flow::{Component, Flow, Page};
 pub use hub::Hub;
@@ -29,3 +34,4 @@ pub use order::Order;
 pub use request::Faults;
 pub use task::{Header, Status, Task, TaskRead, TimeField};
 pub use user::{Caller, Permission};
+pub use value::{Link, Time, Value, ValueRef};

@@ -132,7 +132,13 @@ impl<'a> Columns<'a> {
         self.keys
             .iter()
             .zip(&titles)
-            .map(|(key, title)| Column { id: key.clone(), header: header(key, title), kind: self.kind(key) })
+            .map(|(key, title)| Column {
+                id: key.clone(),
+                header: header(key, title),
+                kind: self.kind(key),
+                format: None,
+                width: None,
+            })
             .collect()
     }
 

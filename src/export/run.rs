@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::app::App;
-use crate::domain::{Error, Id, Kind, Result};
+use crate::domain::{Error, Id, Kind, Result, Value, ValueRef};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
@@ -112,7 +112,11 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
         go_on(meter)?;
         let mut block = encoder.block((place * rows_per_block) as u64);
         view.read(organization, ids, &fields, &mut |record| {
-            block.row(&if whole { Row::Task(record.json()?) } else { Row::Cells(record.cells) })
+            if whole {
+                return block.row(&Row::Task(record.json()?));
+            }
+            let cells: Vec<_> = record.cells.iter().map(|raw| ValueRef::of_raw(*raw)).collect();
+            block.row(&Row::Cells(&cells))
         })?;
         Ok((ids.len() as u64, block.finish()?))
     };
@@ -137,11 +141,11 @@ fn advance(meter: &Meter, rows: u64) {
     }
 }
 
-fn sample(plan: &Plan, fields: &[String]) -> Result<Vec<Vec<Option<String>>>> {
+fn sample(plan: &Plan, fields: &[String]) -> Result<Vec<Vec<Value>>> {
     let ids = plan.ids.get(..SAMPLE_ROWS.min(plan.ids.len())).unwrap_or_default();
     let mut rows = Vec::with_capacity(ids.len());
     plan.view.read(plan.organization, ids, fields, &mut |record| {
-        rows.push(record.cells.iter().map(|cell| cell.map(str::to_owned)).collect());
+        rows.push(record.cells.iter().map(|raw| ValueRef::of_raw(*raw).owned()).collect());
         Ok(())
     })?;
     Ok(rows)

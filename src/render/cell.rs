@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::domain::json;
+use crate::domain::{Moment, Time, ValueRef, Zone, json};
 
 /// A JSON value as a cell of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,12 +17,32 @@ pub(super) enum Cell<'a> {
     Number(&'a str),
     /// true or false.
     Boolean(bool),
+    /// A moment of a script's making.
+    Time(Time),
 }
 
-/// The cell of a raw value. Lists are joined with `;`, objects show their `name`, else their
-/// `title`, else their JSON.
-pub(super) fn cell(raw: Option<&str>) -> Cell<'_> {
-    let Some(raw) = raw else { return Cell::Empty };
+/// The cell of a value. Lists are joined with `;`, objects show their `name`, else their `title`,
+/// else their JSON.
+pub(super) fn cell(value: ValueRef<'_>) -> Cell<'_> {
+    match value {
+        ValueRef::Empty => Cell::Empty,
+        ValueRef::Json(raw) => of_json(raw),
+        ValueRef::Time(time) => Cell::Time(time),
+        ValueRef::Link(link) => Cell::Text(link.url.as_str().into()),
+    }
+}
+
+/// `2025-06-15T15:00:00+07:00`, by the clock that the moment is shown by.
+pub(super) fn time_text(time: Time) -> String {
+    let offset = time.offset_seconds.unwrap_or_default();
+    let local = Moment(time.at.0.saturating_add(i64::from(offset) * 1000));
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.unsigned_abs() / 60;
+    let clock = Zone::utc().civil(local).map(|civil| civil.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    format!("{}{sign}{:02}:{:02}", clock.unwrap_or_default(), minutes / 60, minutes % 60)
+}
+
+fn of_json(raw: &str) -> Cell<'_> {
     match raw.as_bytes().first() {
         Some(b'"') => Cell::Text(text(raw)),
         Some(b't') => Cell::Boolean(true),
@@ -41,13 +61,14 @@ fn text(raw: &str) -> Cow<'_, str> {
 
 fn list(raw: &str) -> String {
     let items: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
-    let items = items.iter().map(|item| match cell(Some(item.get())) {
+    let items = items.iter().map(|item| match of_json(item.get()) {
         Cell::Empty => Cow::Borrowed(""),
         // A list in a list keeps its brackets, or its ends could not be seen.
         Cell::Text(_) if item.get().starts_with('[') => Cow::Borrowed(item.get()),
         Cell::Text(text) => text,
         Cell::Number(number) => Cow::Borrowed(number),
         Cell::Boolean(value) => Cow::Borrowed(if value { "true" } else { "false" }),
+        Cell::Time(time) => Cow::Owned(time_text(time)),
     });
     items.collect::<Vec<_>>().join(";")
 }
@@ -73,16 +94,16 @@ mod tests {
     #[test]
     fn each_kind_of_value_has_its_cell() {
         let text = |text: &'static str| Cell::Text(text.into());
-        assert_eq!(cell(None), Cell::Empty);
-        assert_eq!(cell(Some("null")), Cell::Empty);
-        assert_eq!(cell(Some("false")), Cell::Boolean(false));
-        assert_eq!(cell(Some("1.50")), Cell::Number("1.50"));
-        assert_eq!(cell(Some(r#""007""#)), text("007"));
-        assert_eq!(cell(Some(r#""a\nb""#)), text("a\nb"));
-        assert_eq!(cell(Some(r#"["a",1,null,true]"#)), text("a;1;;true"));
-        assert_eq!(cell(Some(r#"[{"title":"x"},{"name":"y","title":"z"},[1,2]]"#)), text("x;y;[1,2]"));
-        assert_eq!(cell(Some(r#"{"id":1}"#)), text(r#"{"id":1}"#));
-        assert_eq!(cell(Some(r#"{"name":"","title":"T"}"#)), text("T"));
-        assert_eq!(cell(Some("[]")), text(""));
+        assert_eq!(cell(ValueRef::Empty), Cell::Empty);
+        assert_eq!(cell(ValueRef::Json("null")), Cell::Empty);
+        assert_eq!(cell(ValueRef::Json("false")), Cell::Boolean(false));
+        assert_eq!(cell(ValueRef::Json("1.50")), Cell::Number("1.50"));
+        assert_eq!(cell(ValueRef::Json(r#""007""#)), text("007"));
+        assert_eq!(cell(ValueRef::Json(r#""a\nb""#)), text("a\nb"));
+        assert_eq!(cell(ValueRef::Json(r#"["a",1,null,true]"#)), text("a;1;;true"));
+        assert_eq!(cell(ValueRef::Json(r#"[{"title":"x"},{"name":"y","title":"z"},[1,2]]"#)), text("x;y;[1,2]"));
+        assert_eq!(cell(ValueRef::Json(r#"{"id":1}"#)), text(r#"{"id":1}"#));
+        assert_eq!(cell(ValueRef::Json(r#"{"name":"","title":"T"}"#)), text("T"));
+        assert_eq!(cell(ValueRef::Json("[]")), text(""));
     }
 }

@@ -1,8 +1,8 @@
 //! Comma-separated values: RFC 4180, UTF-8 with a byte order mark.
 
-use crate::domain::Column;
+use crate::domain::{Column, ValueRef};
 
-use super::cell::{Cell, cell, is_risky};
+use super::cell::{Cell, cell, is_risky, time_text};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -19,16 +19,17 @@ pub(super) fn head(columns: &[Column]) -> Vec<u8> {
     out
 }
 
-pub(super) fn row(cells: &[Option<&str>], out: &mut Vec<u8>) {
-    for (place, raw) in cells.iter().enumerate() {
+pub(super) fn row(cells: &[ValueRef<'_>], out: &mut Vec<u8>) {
+    for (place, value) in cells.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        match cell(*raw) {
+        match cell(*value) {
             Cell::Empty => {}
             Cell::Number(number) => out.extend_from_slice(number.as_bytes()),
             Cell::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
             Cell::Text(value) => text(&value, out),
+            Cell::Time(time) => out.extend_from_slice(time_text(time).as_bytes()),
         }
     }
     out.extend_from_slice(b"\r\n");
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     fn line(cells: &[&str]) -> String {
-        let cells: Vec<_> = cells.iter().map(|cell| Some(*cell)).collect();
+        let cells: Vec<_> = cells.iter().map(|cell| ValueRef::Json(cell)).collect();
         let mut out = Vec::new();
         row(&cells, &mut out);
         String::from_utf8_lossy(&out).into_owned()

@@ -2,6 +2,8 @@
 
 use super::Row;
 use super::block::Shared;
+use super::cell::time_text;
+use crate::domain::{ValueRef, json};
 
 pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) {
     let cells = match row {
@@ -11,12 +13,19 @@ pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) {
     out.push(b'{');
     let start = out.len();
     for (key, value) in shared.keys.iter().zip(cells) {
-        let Some(value) = value else { continue };
+        if *value == ValueRef::Empty {
+            continue;
+        }
         if out.len() > start {
             out.push(b',');
         }
         out.extend_from_slice(key.as_bytes());
-        out.extend_from_slice(value.as_bytes());
+        match value {
+            ValueRef::Empty => {}
+            ValueRef::Json(json) => out.extend_from_slice(json.as_bytes()),
+            ValueRef::Time(time) => out.extend_from_slice(json::quote(&time_text(*time)).as_bytes()),
+            ValueRef::Link(link) => out.extend_from_slice(json::quote(&link.url).as_bytes()),
+        }
     }
     out.push(b'}');
 }

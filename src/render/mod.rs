@@ -32,7 +32,7 @@ pub use error::Error;
 pub use repairs::Repairs;
 
 use crate::domain::limits::{JSON_PART_TASKS, MAX_SHEET_COLUMNS};
-use crate::domain::{self, Column, Download, Moment, Zone};
+use crate::domain::{self, Column, Download, Moment, Value, ValueRef, Zone};
 use archive::Archive;
 use block::{Body, Shared};
 use xlsx::Skeleton;
@@ -65,12 +65,12 @@ pub struct Spec {
 pub enum Row<'a> {
     /// The whole task as JSON, to be copied; for JSON and NDJSON without columns.
     Task(&'a str),
-    /// The raw JSON of each column.
-    Cells(&'a [Option<&'a str>]),
+    /// The value of each column.
+    Cells(&'a [ValueRef<'a>]),
 }
 
 impl<'a> Row<'a> {
-    fn cells(&self) -> &'a [Option<&'a str>] {
+    fn cells(&self) -> &'a [ValueRef<'a>] {
         match *self {
             Self::Task(_) => &[],
             Self::Cells(cells) => cells,
@@ -130,7 +130,7 @@ impl Renderer {
     ///
     /// # Errors
     /// `Invalid` when there are more columns than a sheet can have.
-    pub fn new(spec: Spec, sample: &[Vec<Option<String>>]) -> domain::Result<Self> {
+    pub fn new(spec: Spec, sample: &[Vec<Value>]) -> domain::Result<Self> {
         let container = match extension(spec.download, spec.rows) {
             "xlsx" => {
                 if spec.columns.len() > MAX_SHEET_COLUMNS {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::moment::date;
-use crate::domain::{Moment, Zone};
+use crate::domain::{Moment, Time, Zone};
 
 const DAY_MILLIS: i64 = 86_400_000;
 /// Days from 1899-12-30 to 1970-01-01.
@@ -60,7 +60,16 @@ impl Serials {
     /// The serial number of a date-time; nothing if it is none, or not in Excel's years.
     pub(super) fn of_time(&mut self, text: &str) -> Option<Serial> {
         let moment = of_utc(text.as_bytes()).or_else(|| Moment::parse(text, &self.zone))?;
-        let local = moment.0 + self.offset(moment)?;
+        self.of(Time { at: moment, offset_seconds: None })
+    }
+
+    /// The serial number of a moment by the clock it is to be shown by; nothing outside of Excel's years.
+    pub(super) fn of(&mut self, time: Time) -> Option<Serial> {
+        let offset = match time.offset_seconds {
+            Some(seconds) => i64::from(seconds) * 1000,
+            None => self.offset(time.at)?,
+        };
+        let local = time.at.0.checked_add(offset)?;
         let day = local.div_euclid(DAY_MILLIS) + EPOCH_DAYS;
         (FIRST_DAY..=LAST_DAY).contains(&day).then_some(Serial { day, millis: local.rem_euclid(DAY_MILLIS) })
     }

@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 
 use crate::domain::limits::MAX_CELL_UNITS;
-use crate::domain::{Column, ColumnKind, Zone};
+use crate::domain::{Column, ColumnKind, Time, ValueRef, Zone};
 
 use super::Repairs;
 use super::block::Shared;
-use super::cell::{Cell, cell, is_risky};
+use super::cell::{Cell, cell, is_risky, time_text};
 use super::escape;
 use super::layout::Mark;
-use super::moments::Serials;
+use super::moments::{Serial, Serials};
 
 /// The styles of cells, in the order of the template row.
 #[derive(Debug, Clone, Copy)]
@@ -74,13 +74,13 @@ impl Rows {
 }
 
 /// One row; `number` counts from 0 and the header is above it.
-pub(super) fn row(shared: &Shared, number: u64, cells: &[Option<&str>], rows: &mut Rows, out: &mut Vec<u8>) {
+pub(super) fn row(shared: &Shared, number: u64, cells: &[ValueRef<'_>], rows: &mut Rows, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     let number = digits.format(number + 2);
     let mut row = Row { shared, number, rows, out };
     row.put(&["<row r=\"", number, "\">"]);
-    for (kind, (column, raw)) in shared.sheet.iter().zip(cells).enumerate() {
-        row.cell(kind, column, *raw);
+    for (kind, (column, value)) in shared.sheet.iter().zip(cells).enumerate() {
+        row.cell(kind, column, *value);
     }
     row.put(&["</row>"]);
 }
@@ -93,8 +93,8 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn cell(&mut self, kind: usize, column: &SheetColumn, raw: Option<&str>) {
-        let cell = cell(raw);
+    fn cell(&mut self, kind: usize, column: &SheetColumn, value: ValueRef<'_>) {
+        let cell = cell(value);
         if cell != Cell::Empty {
             self.rows.marks.push(Mark { at: self.rows.value_end, kind });
         }
@@ -115,6 +115,16 @@ impl Row<'_> {
             }
             Cell::Text(text) if column.kind == ColumnKind::Auto || text.is_empty() => self.text(column, &text),
             Cell::Text(text) => self.time(column, &text),
+            Cell::Time(time) => self.moment(column, time),
+        }
+    }
+
+    /// A moment of a script's making.
+    fn moment(&mut self, column: &SheetColumn, time: Time) {
+        let serial = if self.shared.dates_as_text { None } else { self.rows.serials.of(time) };
+        match serial {
+            Some(serial) => self.serial(column, Style::Time, serial),
+            None => self.text(column, &time_text(time)),
         }
     }
 
@@ -128,6 +138,10 @@ impl Row<'_> {
             self.rows.repairs.times_as_text += 1;
             return self.text(column, text);
         };
+        self.serial(column, style, serial);
+    }
+
+    fn serial(&mut self, column: &SheetColumn, style: Style, serial: Serial) {
         self.styled(column, style);
         self.put(&["\"><v>"]);
         serial.put(self.out);

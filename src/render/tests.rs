@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::ColumnKind;
 
 fn column(id: &str, kind: ColumnKind) -> Column {
-    Column { id: id.to_owned(), header: id.to_uppercase(), kind }
+    Column { id: id.to_owned(), header: id.to_uppercase(), kind, format: None, width: None }
 }
 
 fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
@@ -25,8 +25,10 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
 
 /// A file of these rows, and what was changed in them.
 fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
-    let sample: Vec<Vec<Option<String>>> =
-        rows.iter().take(3).map(|row| row.iter().map(|cell| cell.map(str::to_owned)).collect()).collect();
+    let rows: Vec<Vec<ValueRef<'_>>> =
+        rows.iter().map(|row| row.iter().map(|raw| ValueRef::of_raw(*raw)).collect()).collect();
+    let sample: Vec<Vec<Value>> =
+        rows.iter().take(3).map(|row| row.iter().map(|value| value.owned()).collect()).collect();
     let mut renderer = Renderer::new(spec.clone(), &sample).unwrap();
     let mut out = Vec::new();
     renderer.begin(&mut out).unwrap();
@@ -36,7 +38,7 @@ fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
         let mut block = encoder.block((place * size) as u64);
         for cells in rows {
             let row = match (spec.columns.is_empty(), cells.first()) {
-                (true, Some(Some(json))) => Row::Task(json),
+                (true, Some(ValueRef::Json(json))) => Row::Task(json),
                 _ => Row::Cells(cells),
             };
             block.row(&row).unwrap();
@@ -192,7 +194,7 @@ fn a_row_too_few_too_many_or_out_of_turn_is_an_error() {
     let spec = spec(Download::Csv, vec![column("x", ColumnKind::Auto)], 2);
     let block = |renderer: &Renderer, first| {
         let mut block = renderer.encoder().block(first);
-        block.row(&Row::Cells(&[None])).unwrap();
+        block.row(&Row::Cells(&[ValueRef::Empty])).unwrap();
         block.finish().unwrap()
     };
     let mut renderer = Renderer::new(spec.clone(), &[]).unwrap();

@@ -7,7 +7,7 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet}
 use zip::ZipArchive;
 
 use crate::domain::limits::MAX_CELL_UNITS;
-use crate::domain::{Column, Zone};
+use crate::domain::{Column, Value, ValueRef, Zone};
 
 use super::archive::Archive;
 use super::cell::{Cell, cell, is_risky};
@@ -31,7 +31,7 @@ pub(super) struct Skeleton {
 }
 
 impl Skeleton {
-    pub(super) fn new(spec: &Spec, sample: &[Vec<Option<String>>]) -> Result<Self, Error> {
+    pub(super) fn new(spec: &Spec, sample: &[Vec<Value>]) -> Result<Self, Error> {
         let mut parts = parts(&workbook(spec, sample)?)?;
         let place = parts.iter().position(|(name, _)| name == SHEET).ok_or_else(|| missing(SHEET))?;
         let sheet = String::from_utf8(parts.swap_remove(place).1).map_err(|_| missing("UTF-8"))?;
@@ -67,7 +67,7 @@ fn missing(what: &str) -> Error {
     Error::Skeleton(format!("{what} is missing"))
 }
 
-fn workbook(spec: &Spec, sample: &[Vec<Option<String>>]) -> Result<Vec<u8>, Error> {
+fn workbook(spec: &Spec, sample: &[Vec<Value>]) -> Result<Vec<u8>, Error> {
     let mut workbook = Workbook::new();
     workbook.set_tempdir(&spec.scratch)?;
     workbook.set_properties(&properties(spec)?);
@@ -98,7 +98,7 @@ fn properties(spec: &Spec) -> Result<DocProperties, Error> {
     Ok(properties.set_creation_datetime(&at))
 }
 
-fn header(sheet: &mut Worksheet, spec: &Spec, sample: &[Vec<Option<String>>]) -> Result<(), Error> {
+fn header(sheet: &mut Worksheet, spec: &Spec, sample: &[Vec<Value>]) -> Result<(), Error> {
     let bold = Format::new().set_bold();
     let quoted = Format::new().set_bold().set_quote_prefix();
     for (number, column) in spec.columns.iter().enumerate() {
@@ -106,8 +106,9 @@ fn header(sheet: &mut Worksheet, spec: &Spec, sample: &[Vec<Option<String>>]) ->
         let title = title(column);
         let format = if is_risky(&title) { &quoted } else { &bold };
         sheet.write_string_with_format(0, place, &title, format)?;
-        let cells = sample.iter().map(|row| row.get(number).and_then(Option::as_deref));
-        sheet.set_column_width(place, width(column, cells) as f64)?;
+        let cells = sample.iter().map(|row| row.get(number).map_or(ValueRef::Empty, Value::borrowed));
+        let width = column.width.map_or_else(|| width(column, cells), usize::from);
+        sheet.set_column_width(place, width as f64)?;
     }
     Ok(())
 }
@@ -126,9 +127,10 @@ fn title(column: &Column) -> String {
 }
 
 /// In characters: the longest of the header, with space for the filter's button, and the first rows.
-fn width<'a>(column: &Column, cells: impl Iterator<Item = Option<&'a str>>) -> usize {
+fn width<'a>(column: &Column, cells: impl Iterator<Item = ValueRef<'a>>) -> usize {
     let header = title(column).chars().count() + 3;
-    let longest = cells.map(|raw| match cell(raw) {
+    let longest = cells.map(|value| match cell(value) {
+        Cell::Time(_) => TIME_WIDTH,
         Cell::Text(_) if column.kind != crate::domain::ColumnKind::Auto => TIME_WIDTH,
         Cell::Text(text) => text.lines().map(|line| line.chars().count()).max().unwrap_or(0),
         Cell::Number(number) => number.len(),

@@ -1,7 +1,7 @@
 //! Every key: its name, and how its value is checked and set.
 
 use super::{Dates, LogFormat, Settings};
-use crate::domain::Zone;
+use crate::domain::{OnFault, Zone};
 
 /// A value as the file or the environment gives it.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +60,15 @@ pub(super) const KEYS: &[Key] = &[
     key!("export.threads", s, v => s.export.threads = number(v, 0, 1024)?),
     key!("export.workers", s, v => s.export.workers = number(v, 0, 256)?),
     key!("export.queue_per_user", s, v => s.export.queue_per_user = number(v, 1, 100_000)?),
+    key!("scripts.dir", s, v => s.scripts.dir = text(v)?.into()),
+    key!("scripts.on_fault", s, v => s.scripts.on_fault = one_of(v, &[("continue", OnFault::Continue), ("fail", OnFault::Fail)])?),
+    key!("scripts.max_operations", s, v => s.scripts.max_operations = number(v, 100, 100_000_000)?),
+    key!("scripts.max_call_ms", s, v => s.scripts.max_call_ms = number(v, 1, 60_000)?),
+    key!("scripts.max_call_depth", s, v => s.scripts.max_call_depth = number(v, 1, 64)?),
+    key!("scripts.max_string_bytes", s, v => s.scripts.max_string_bytes = number(v, 256, 1 << 20)?),
+    key!("scripts.max_list_items", s, v => s.scripts.max_list_items = number(v, 16, 1_000_000)?),
+    key!("scripts.max_map_keys", s, v => s.scripts.max_map_keys = number(v, 16, 100_000)?),
+    key!("scripts.max_call_bytes", s, v => s.scripts.max_call_bytes = number(v, 1 << 20, 1 << 30)?),
     key!("retention.days", s, v => s.retention.days = number(v, 1, 3650)?),
     key!("retention.log_days", s, v => s.retention.log_days = number(v, 1, 3650)?),
     key!("retention.sweep_minutes", s, v => s.retention.sweep_minutes = number(v, 1, 10_080)?),

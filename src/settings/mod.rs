@@ -6,7 +6,7 @@ mod read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Id, Zone};
+use crate::domain::{Id, OnFault, Zone};
 
 /// Every choice, with its default.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Settings {
     pub organization: Organization,
     /// `[export]`
     pub export: Export,
+    /// `[scripts]`
+    pub scripts: Scripts,
     /// `[retention]`
     pub retention: Retention,
     /// `[storage]`
@@ -102,6 +104,29 @@ pub enum Dates {
     Text,
 }
 
+/// Where operators' scripts are, and what a call of one may use (scripting.md, Limits).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scripts {
+    /// The folder; where there is none, there are no scripts.
+    pub dir: PathBuf,
+    /// Whether a fault in a script ends the export, unless its config says otherwise.
+    pub on_fault: OnFault,
+    /// Operations of a call.
+    pub max_operations: u64,
+    /// Milliseconds of a call.
+    pub max_call_ms: u64,
+    /// Functions that call each other at a time.
+    pub max_call_depth: usize,
+    /// Bytes of a text.
+    pub max_string_bytes: usize,
+    /// Items of a list.
+    pub max_list_items: usize,
+    /// Keys of a map.
+    pub max_map_keys: usize,
+    /// Bytes of everything that a call holds at a time.
+    pub max_call_bytes: usize,
+}
+
 /// How long things are kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retention {
@@ -176,6 +201,17 @@ impl Default for Settings {
                 workers: 0,
                 queue_per_user: 200,
             },
+            scripts: Scripts {
+                dir: "scripts".into(),
+                on_fault: OnFault::Continue,
+                max_operations: 100_000,
+                max_call_ms: 100,
+                max_call_depth: 32,
+                max_string_bytes: 64 << 10,
+                max_list_items: 10_000,
+                max_map_keys: 1_000,
+                max_call_bytes: 32 << 20,
+            },
             retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
             storage: Storage { link_hours: 168 },
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
@@ -214,6 +250,7 @@ impl Settings {
             }
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
+                settings.scripts.dir = folder.join(&settings.scripts.dir);
             }
         }
         read::variables(&mut settings, variables, &mut faults);

@@ -8,7 +8,9 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Faults> {
     let in_folder = |text: &str| text.replace(&format!("{}/", folder.path().display()), "");
     let mut settings = Settings::load(Some(&path), variables)
         .map_err(|faults| Faults(faults.0.iter().map(|f| in_folder(f)).collect()))?;
-    settings.data.dir = settings.data.dir.strip_prefix(folder.path()).unwrap_or(&settings.data.dir).to_owned();
+    for dir in [&mut settings.data.dir, &mut settings.scripts.dir] {
+        *dir = dir.strip_prefix(folder.path()).unwrap_or(dir).to_owned();
+    }
     Ok(settings)
 }
 
@@ -95,6 +97,15 @@ fn every_value_has_its_bounds() {
         ("export.direct_max_rows", "1000001"),
         ("export.direct_at_once", "0"),
         ("export.threads", "-1"),
+        ("scripts.dir", "\"\""),
+        ("scripts.on_fault", "\"stop\""),
+        ("scripts.max_operations", "99"),
+        ("scripts.max_call_ms", "0"),
+        ("scripts.max_call_depth", "65"),
+        ("scripts.max_string_bytes", "1048577"),
+        ("scripts.max_list_items", "0"),
+        ("scripts.max_map_keys", "0"),
+        ("scripts.max_call_bytes", "1000"),
         ("retention.days", "0"),
         ("storage.link_hours", "169"),
         ("log.format", "\"xml\""),

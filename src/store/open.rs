@@ -33,8 +33,9 @@ pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), 
         Ok(facts) => {
             refuse_what_is_no_redb(path, &facts)?;
             let database = guarded(path, || builder(cache_bytes).open(path))?;
-            if refuse_what_is_not_ours(path, &database)? < schema::SCHEMA {
-                upgrade(&database)?;
+            let found = refuse_what_is_not_ours(path, &database)?;
+            if found < schema::SCHEMA {
+                upgrade(&database, found)?;
             }
             Ok((database, lock))
         }
@@ -93,6 +94,7 @@ fn create(path: &Path, folder: &Path, cache_bytes: usize) -> Result<Database, Er
     transaction.open_table(schema::META)?.insert(schema::MAGIC_KEY, schema::MAGIC)?;
     make_first_tables(&transaction)?;
     make_export_tables(&transaction)?;
+    make_config_tables(&transaction)?;
     set_schema(&transaction)?;
     transaction.commit()?;
     fs::rename(&draft, path).and_then(|()| File::open(folder)?.sync_all()).map_err(io)?;
@@ -161,14 +163,22 @@ fn tables_of(found: u32, transaction: &ReadTransaction) -> Result<(), TableError
         transaction.open_table(schema::OWED)?;
         transaction.open_table(schema::ANSWERED)?;
     }
+    if found >= 3 {
+        transaction.open_table(schema::CONFIGS)?;
+        transaction.open_table(schema::CONFIG_NAMES)?;
+        transaction.open_table(schema::OUTBOX)?;
+    }
     Ok(())
 }
 
-/// Makes a store of schema 1 one of today: whatever cuts this off, it is the one or the other.
-fn upgrade(database: &Database) -> Result<(), Error> {
+/// Makes a store of an older schema one of today: whatever cuts this off, it is the one or the other.
+fn upgrade(database: &Database, found: u32) -> Result<(), Error> {
     let transaction = database.begin_write()?;
-    group_tasks(&transaction)?;
-    make_export_tables(&transaction)?;
+    if found == 1 {
+        group_tasks(&transaction)?;
+        make_export_tables(&transaction)?;
+    }
+    make_config_tables(&transaction)?;
     set_schema(&transaction)?;
     Ok(transaction.commit()?)
 }
@@ -209,6 +219,14 @@ fn make_export_tables(transaction: &WriteTransaction) -> Result<(), Error> {
     transaction.open_table(schema::EXPORTS)?;
     transaction.open_table(schema::OWED)?;
     transaction.open_table(schema::ANSWERED)?;
+    Ok(())
+}
+
+/// What schema 3 added.
+fn make_config_tables(transaction: &WriteTransaction) -> Result<(), Error> {
+    transaction.open_table(schema::CONFIGS)?;
+    transaction.open_table(schema::CONFIG_NAMES)?;
+    transaction.open_table(schema::OUTBOX)?;
     Ok(())
 }
 

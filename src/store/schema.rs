@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::domain::Id;
 
 /// The number of this schema; a store with a higher one was written by a newer program.
-/// 1 had tasks, each alone, flows and hubs; 2 has tasks in groups, and exports too.
-pub(super) const SCHEMA: u32 = 2;
+/// 1 had tasks, each alone, flows and hubs; 2 has tasks in groups, and exports too; 3 has export
+/// configs and what is owed to recipients.
+pub(super) const SCHEMA: u32 = 3;
 /// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
 pub(super) const MAGIC: &[u8] = b"waybill store";
 /// Where the magic stands.
@@ -50,12 +51,18 @@ pub(super) const OWED: TableDefinition<&OwedKey, &[u8]> = TableDefinition::new("
 /// organisation, digest of a user and an idempotency key → the JSON of what it was answered with.
 /// Since schema 2.
 pub(super) const ANSWERED: TableDefinition<&AnswerKey, &[u8]> = TableDefinition::new("answered");
+/// organisation, export config → its JSON. Since schema 3.
+pub(super) const CONFIGS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("configs");
+/// organisation, name in lower case → the export config's id. Since schema 3.
+pub(super) const CONFIG_NAMES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("config_names");
+/// notice, organisation → its JSON: those that have not reached their recipient yet. Since schema 3.
+pub(super) const OUTBOX: TableDefinition<&OwedKey, &[u8]> = TableDefinition::new("outbox");
 
 /// An organisation and an id in it.
 pub(super) type TaskKey = [u8; 24];
 /// An organisation and the number of a field.
 pub(super) type FieldKey = [u8; 16];
-/// An export and its organisation.
+/// An export or a notice, and its organisation.
 pub(super) type OwedKey = [u8; 24];
 /// An organisation and a SHA-256.
 pub(super) type AnswerKey = [u8; 44];

@@ -72,8 +72,17 @@ fn set_schema(transaction: &WriteTransaction, number: u32) {
     transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, bytes.as_slice()).unwrap();
 }
 
+/// What a release before export configs left behind.
+fn make_schema_2(transaction: &WriteTransaction) {
+    assert!(transaction.delete_table(schema::CONFIGS).unwrap());
+    assert!(transaction.delete_table(schema::CONFIG_NAMES).unwrap());
+    assert!(transaction.delete_table(schema::OUTBOX).unwrap());
+    set_schema(transaction, 2);
+}
+
 /// What the first release left behind.
 fn make_schema_1(transaction: &WriteTransaction) {
+    make_schema_2(transaction);
     assert!(transaction.delete_table(schema::EXPORTS).unwrap());
     assert!(transaction.delete_table(schema::OWED).unwrap());
     assert!(transaction.delete_table(schema::ANSWERED).unwrap());
@@ -207,11 +216,11 @@ fn another_programs_redb_file_is_refused() {
 
 #[test]
 fn a_newer_schema_is_refused_and_both_numbers_are_named() {
-    for number in [3, 7] {
+    for number in [schema::SCHEMA + 1, schema::SCHEMA + 5] {
         let house = House::filled();
         house.with_redb(|transaction| set_schema(transaction, number));
         let refusal = house.refusal();
-        assert!(matches!(refusal, Error::Newer { found, known: 2, .. } if found == number), "{refusal:?}");
+        assert!(matches!(refusal, Error::Newer { found, known: schema::SCHEMA, .. } if found == number), "{refusal:?}");
         assert_eq!(refusal.fault(), Fault::Unusable);
         assert_eq!(house.schema(), number);
     }
@@ -235,9 +244,25 @@ fn a_store_of_schema_1_is_upgraded_once_and_keeps_its_tasks() {
     let log = export(OURS, 1);
     store.edit(|edit| edit.put_export(&log)).unwrap();
     drop(store);
-    assert_eq!(house.schema(), 2);
+    assert_eq!(house.schema(), schema::SCHEMA);
     let store = house.open().unwrap();
     assert_eq!(store.view().unwrap().owed().unwrap(), [log]);
+}
+
+#[test]
+fn a_store_of_schema_2_keeps_its_tasks_and_exports() {
+    let house = House::filled();
+    let store = house.open().unwrap();
+    let log = export(OURS, 1);
+    store.edit(|edit| edit.put_export(&log)).unwrap();
+    let before = everything_in(&store);
+    drop(store);
+    house.with_redb(make_schema_2);
+    let store = house.open().unwrap();
+    assert_eq!(everything_in(&store), before);
+    assert_eq!(store.view().unwrap().owed().unwrap(), [log]);
+    drop(store);
+    assert_eq!(house.schema(), schema::SCHEMA);
 }
 
 #[test]
@@ -253,11 +278,14 @@ fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
 
 #[test]
 fn a_store_that_lost_a_table_is_damaged() {
-    let lost: [fn(&WriteTransaction) -> bool; 4] = [
+    let lost: [fn(&WriteTransaction) -> bool; 7] = [
         |transaction| transaction.delete_table(schema::TASK_GROUPS).unwrap(),
         |transaction| transaction.delete_table(schema::EXPORTS).unwrap(),
         |transaction| transaction.delete_table(schema::OWED).unwrap(),
         |transaction| transaction.delete_table(schema::ANSWERED).unwrap(),
+        |transaction| transaction.delete_table(schema::CONFIGS).unwrap(),
+        |transaction| transaction.delete_table(schema::CONFIG_NAMES).unwrap(),
+        |transaction| transaction.delete_table(schema::OUTBOX).unwrap(),
     ];
     for lose in lost {
         let house = House::filled();
