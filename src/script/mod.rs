@@ -6,9 +6,11 @@
 
 mod call;
 mod error;
+mod functions;
 mod library;
 mod program;
 mod task;
+mod types;
 
 pub use error::Error;
 pub use library::{Generation, Library, ScriptFile, ScriptKind};
