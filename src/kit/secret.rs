@@ -1,4 +1,7 @@
-//! Randomness that nobody guesses.
+//! Randomness that nobody guesses, and digests that nobody makes without the key.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -23,6 +26,22 @@ pub fn random_text(chars: usize) -> String {
     bytes.into_iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
 }
 
+/// HMAC-SHA-256 over the parts one after another, as if they were one.
+pub fn keyed_digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    keyed(key, parts).finalize().into_bytes().into()
+}
+
+/// Whether this is the [`keyed_digest`] of the parts; takes as long whichever byte is wrong.
+pub fn is_keyed_digest(digest: &[u8], key: &[u8], parts: &[&[u8]]) -> bool {
+    keyed(key, parts).verify_slice(digest).is_ok()
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn keyed(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
+    let keyed = Hmac::new_from_slice(key).expect("a key");
+    parts.iter().fold(keyed, |keyed, part| keyed.chain_update(part))
+}
+
 #[expect(clippy::expect_used, reason = "a secret that can be guessed is worse than a stop")]
 fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system gives randomness");
@@ -38,6 +57,19 @@ mod tests {
         assert_eq!(a.len(), 22);
         assert!(a.bytes().all(|byte| ALPHABET.contains(&byte)));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_digest_is_that_of_rfc_4231_and_nobody_else_s() {
+        let hex: String = keyed_digest(b"Jefe", &[b"what do ya want ", b"for nothing?"])
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let digest = keyed_digest(b"key", &[b"text"]);
+        assert!(is_keyed_digest(&digest, b"key", &[b"te", b"xt"]));
+        assert!(!is_keyed_digest(&digest, b"other", &[b"text"]));
+        assert!(!is_keyed_digest(&digest[..31], b"key", &[b"text"]));
     }
 
     #[test]

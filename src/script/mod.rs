@@ -13,6 +13,7 @@ mod task;
 mod types;
 
 pub use error::Error;
+pub use functions::{FunctionDoc, functions};
 pub use library::{Generation, Library, ScriptFile, ScriptKind};
 pub use program::{Args, ExtraColumn, Program, Ran, Reads, Session, Spent};
 pub use task::Task;
