@@ -35,7 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("ureq", &["cli"]),
+    ("ureq", &["cli", "notice"]),
     ("toml", &["settings"]),
     ("getrandom", &["kit"]),
     ("rhai", &["script"]),
@@ -43,6 +43,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("notify", &["script"]),
     ("minio", &["storage"]),
     ("mail_send", &["notice"]),
+    ("tokio_rustls", &["notice"]),
+    ("webpki_roots", &["notice"]),
     ("rustix", &["storage"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
     ("rayon", &["kit", "store", "app", "intake"]),

@@ -1,4 +1,4 @@
-//! Randomness that nobody guesses, and digests that nobody makes without the key.
+//! Randomness that nobody guesses, what must not be shown, and digests under a key.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -26,7 +26,12 @@ pub fn random_text(chars: usize) -> String {
     bytes.into_iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
 }
 
-/// HMAC-SHA-256 over the parts one after another, as if they were one.
+#[expect(clippy::expect_used, reason = "a secret that can be guessed is worse than a stop")]
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system gives randomness");
+}
+
+/// HMAC-SHA-256 over the parts, one after the other.
 pub fn keyed_digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     keyed(key, parts).finalize().into_bytes().into()
 }
@@ -42,14 +47,47 @@ fn keyed(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
     parts.iter().fold(keyed, |keyed, part| keyed.chain_update(part))
 }
 
-#[expect(clippy::expect_used, reason = "a secret that can be guessed is worse than a stop")]
-fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the system gives randomness");
+/// A text that an operator gives and nobody is to see again: no log line and no message shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for whoever it is meant for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_is_that_of_the_standard_however_its_text_is_cut() {
+        // RFC 4231, test case 2.
+        let wanted = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        for parts in [&[b"what do ya want for nothing?".as_slice()][..], &[b"what do ya ", b"want for nothing?"]] {
+            let hex: String = keyed_digest(b"Jefe", parts).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, wanted);
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        let secret = Secret::new("open sesame");
+        assert_eq!((format!("{secret:?}").as_str(), secret.reveal()), ("Secret(..)", "open sesame"));
+    }
 
     #[test]
     fn random_texts_are_url_safe_and_differ() {
@@ -60,12 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_that_of_rfc_4231_and_nobody_else_s() {
-        let hex: String = keyed_digest(b"Jefe", &[b"what do ya want ", b"for nothing?"])
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    fn a_digest_is_known_by_its_key_and_text_alone() {
         let digest = keyed_digest(b"key", &[b"text"]);
         assert!(is_keyed_digest(&digest, b"key", &[b"te", b"xt"]));
         assert!(!is_keyed_digest(&digest, b"other", &[b"text"]));
