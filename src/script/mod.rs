@@ -24,6 +24,7 @@ mod types;
 mod walk;
 
 pub use error::Error;
+pub use functions::{FunctionDoc, functions};
 pub use library::{Generation, Library, ScriptFile, ScriptKind};
 pub use program::{Args, Counters, ExtraColumn, Program, Ran, Reads, Session, Spent};
 pub use task::Task;
