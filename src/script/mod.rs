@@ -14,6 +14,7 @@ mod convert;
 mod decode;
 mod engine;
 mod error;
+mod examples;
 mod fault;
 mod folder;
 mod functions;
@@ -28,6 +29,9 @@ mod task;
 mod types;
 mod walk;
 mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use functions::{FunctionDoc, functions};
