@@ -28,3 +28,9 @@ pub const MAX_SHEET_COLUMNS: usize = 16_384;
 pub const MAX_TOLD_LINES: usize = 100;
 /// Faults of scripts that are told one by one (scripting.md, Faults).
 pub const MAX_TOLD_FAULTS: usize = 1_000;
+/// Scripts in the folder of scripts.
+pub const MAX_SCRIPTS: usize = 1_000;
+/// Bytes of one script's file.
+pub const MAX_SCRIPT_BYTES: u64 = 256 * 1024;
+/// Characters of a script's name.
+pub const MAX_SCRIPT_NAME: usize = 64;

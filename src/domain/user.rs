@@ -48,11 +48,13 @@ pub enum Permission {
     ViewHub,
     /// `edit/hub`
     EditHub,
+    /// `admin/server`
+    AdminServer,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ExportTask,
         Self::ViewExportLog,
         Self::ViewTask,
@@ -63,6 +65,7 @@ impl Permission {
         Self::EditFlow,
         Self::ViewHub,
         Self::EditHub,
+        Self::AdminServer,
     ];
 
     /// The name in a token's `perms`.
@@ -78,6 +81,7 @@ impl Permission {
             Self::EditFlow => "edit/flow",
             Self::ViewHub => "view/hub",
             Self::EditHub => "edit/hub",
+            Self::AdminServer => "admin/server",
         }
     }
 
@@ -94,6 +98,7 @@ impl Permission {
             Self::EditFlow => "edit flows",
             Self::ViewHub => "view hubs",
             Self::EditHub => "edit hubs",
+            Self::AdminServer => "administer the server",
         }
     }
 }
