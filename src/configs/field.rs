@@ -112,6 +112,6 @@ fn check_script(field: &mut Item, id: &str, scripts: &Generation) {
     }
 }
 
-fn compiles(_scripts: &Generation, _id: &str, _text: &str) -> Result<(), ScriptFault> {
-    Ok(())
+fn compiles(scripts: &Generation, id: &str, text: &str) -> Result<(), ScriptFault> {
+    scripts.expression(&format!("expression of {id}"), text).map(|_| ())
 }
