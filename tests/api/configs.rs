@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::support::{House, Reply, THEIRS, golden};
+use crate::support::{House, Reply, THEIRS, golden, write_script};
 
 const PATH: &str = "/api/v3/export-config";
 const LIST: &str = "/api/v3/export-configs";
@@ -421,4 +421,94 @@ fn a_config_and_the_number_of_configs_have_limits() {
         (409, "There are 1000 export configs already. Delete one that nobody uses.")
     );
     assert_eq!(put(&house, &path_of(&json!({"_id": config.id})), &named("same")).status, 200);
+}
+
+/// A house whose folder has a good script of each kind and a broken one.
+fn scripted() -> House {
+    House::with(|settings| {
+        let dir = &settings.scripts.dir;
+        write_script(dir, "fields/minutes.rhai", "fn value(task, args) { 1 }");
+        write_script(dir, "fields/broken.rhai", "fn value(task, args) {\n  1 +\n}");
+        write_script(dir, "flows/split.rhai", "fn rows(task, args) { [#{}, #{}] }");
+    })
+}
+
+#[test]
+fn scripts_and_expressions_that_work_are_taken_with_their_arguments() {
+    let house = scripted();
+    let flow = add_flow(&house, "Delivery");
+    let config = made(
+        &house,
+        &with(
+            "A",
+            json!({
+                "fields": [
+                    {"id": "a", "component": "script", "title": "A", "script": "minutes", "args": {"from": 1.5}, "format": "0", "width": 9},
+                    {"id": "b", "component": "script", "title": "B", "expression": "task.status + args.more", "args": {"more": "!"}},
+                ],
+                "flows": [{"flowId": flow, "script": "split", "args": {"by": ["x"]}}]
+            }),
+        ),
+    );
+    assert_eq!(config["flows"], json!([{"flowId": flow, "script": "split", "args": {"by": ["x"]}}]));
+    assert_eq!(config["fields"][0]["args"], json!({"from": 1.5}));
+}
+
+#[test]
+fn a_script_that_does_not_work_is_told_with_its_place() {
+    let house = scripted();
+    let flow = add_flow(&house, "Delivery");
+    let script = |key: &str, value: &str| column(json!({"id": "x", "component": "script", "title": "X", key: value}));
+    let broken = house.app.scripts.current().program(waybill::script::ScriptKind::Field, "broken").unwrap_err();
+    assert_eq!(broken.line, Some(3));
+    for (body, sentence) in [
+        (
+            script("script", "minuts"),
+            "The selected fields.0.script is invalid. fields/minuts: There is no such script. Did you mean minutes?"
+                .to_owned(),
+        ),
+        (
+            script("script", "split"),
+            "The selected fields.0.script is invalid. fields/split: There is no such script.".to_owned(),
+        ),
+        (script("script", "broken"), format!("The selected fields.0.script is invalid. {broken}")),
+        (
+            script("expression", "1 +\n  * 2"),
+            "The fields.0.expression field does not compile: expression of x, line 2, column 3: ".to_owned(),
+        ),
+        (
+            script("expression", "nope(task)"),
+            "The fields.0.expression field does not compile: expression of x, line 1, column 1: ".to_owned(),
+        ),
+        (
+            with("A", json!({"flows": [{"flowId": flow, "script": "splt"}]})),
+            "The selected flows.0.script is invalid. flows/splt: There is no such script. Did you mean split?"
+                .to_owned(),
+        ),
+        (
+            with(
+                "A",
+                json!({"flows": [{"flowId": flow, "script": "split"}, {"flowId": flow, "script": "split", "args": 1}]}),
+            ),
+            format!("The flows.1.flowId field must not be {} twice.", flow.as_str().unwrap()),
+        ),
+    ] {
+        let told = sentences(&house.post(PATH, &body));
+        assert!(told[0].starts_with(&sentence), "{told:?} does not start with {sentence}");
+        assert!(told[0].len() > 20 && told.len() <= 2, "{told:?}");
+    }
+}
+
+#[test]
+fn the_config_that_the_description_gives_as_an_example_is_taken() {
+    let house = House::new();
+    let described: Value = serde_json::from_str(waybill::http::OPENAPI).unwrap();
+    let schemas = &described["components"]["schemas"];
+    let mut example = schemas["ExportConfigRequest"]["example"].clone();
+    example["flowIds"] = json!([add_flow(&house, "Delivery")]);
+    let config = made(&house, &example.to_string());
+    assert_eq!(config["fields"], example["fields"]);
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&schemas["ExportConfig"]["example"]), keys(&config));
+    assert_eq!(keys(&schemas["ExportConfig"]["properties"]), keys(&config));
 }
