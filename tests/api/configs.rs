@@ -361,6 +361,10 @@ fn the_lists_of_a_config_have_their_rules() {
         (json!({"fields": {}}), "The fields field must be a list of columns.".to_owned()),
         (json!({"fields": [status, status]}), "The fields.1.id field must not be status twice.".to_owned()),
         (json!({"fields": vec![&status; 2_001]}), "The fields field must not have more than 2000 columns.".to_owned()),
+        (
+            json!({"fields": [{"id": "x", "component": "bill", "title": "X", "additionalField": vec!["c.d"; 1_001]}]}),
+            "The fields.0.additionalField field must not have more than 1000 entries.".to_owned(),
+        ),
         (json!({"flowIds": id}), "The flowIds field must be a list of flows.".to_owned()),
         (json!({"flowIds": [id, id]}), format!("The flowIds.1 field must not be {id} twice.")),
         (json!({"flowIds": vec![1; 1_001]}), "The flowIds field must not have more than 1000 flows.".to_owned()),
@@ -421,6 +425,20 @@ fn a_config_and_the_number_of_configs_have_limits() {
         (409, "There are 1000 export configs already. Delete one that nobody uses.")
     );
     assert_eq!(put(&house, &path_of(&json!({"_id": config.id})), &named("same")).status, 200);
+}
+
+#[test]
+fn a_config_makes_no_more_columns_than_a_sheet_has_and_a_hundred_faults_are_enough() {
+    let house = House::new();
+    let bill = |number: u32| {
+        let costs: Vec<String> = (0..1_000).map(|cost| format!("b{number}.{cost}")).collect();
+        json!({"id": format!("b{number}"), "component": "bill", "title": "B", "additionalField": costs})
+    };
+    let bills: Vec<Value> = (0..17).map(bill).collect();
+    let told = sentences(&house.post(PATH, &with("A", json!({ "fields": bills }))));
+    assert_eq!(told, ["The fields field must not make more than 16384 columns, those of bills among them."]);
+    assert_eq!(house.post(PATH, &with("A", json!({"fields": bills[..16]}))).status, 201);
+    assert_eq!(sentences(&house.post(PATH, &with("B", json!({"fields": vec![1; 2_000]})))).len(), 100);
 }
 
 /// A house whose folder has a good script of each kind and a broken one.
