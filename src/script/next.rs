@@ -100,7 +100,7 @@ impl Shelf {
         let (live, fault) = (self.live.get(&found.name).cloned(), self.faults.get(&found.name).cloned());
         let text = live.as_ref().map(|(_, text)| text);
         let since = old.filter(|old| old.text.as_ref() == text).and_then(|old| old.loaded).unwrap_or(now);
-        let about = None;
+        let about = live.as_ref().and_then(|(program, _)| program.about());
         let (program, text) = live.unzip();
         let loaded = text.as_ref().map(|_| since);
         ScriptFile { kind: found.kind, name: found.name, about, program, text, loaded, fault, seen: found.text }
@@ -146,7 +146,9 @@ fn mentioned(text: &str) -> impl Iterator<Item = &str> {
 
 /// A script that compiles, is linted, and whose examples come out as it says.
 fn passing(compiler: &Compiler, kind: ScriptKind, name: &str, text: &str) -> Result<Program, ScriptFault> {
-    compiler.program(kind, name, text)
+    let program = compiler.program(kind, name, text)?;
+    program.run_examples()?;
+    Ok(program)
 }
 
 fn compiled(compiler: &Compiler, found: &Found) -> Result<Passed, ScriptFault> {
@@ -159,7 +161,7 @@ fn file(old: Option<&ScriptFile>, made: Result<Passed, ScriptFault>, found: Foun
     let Found { kind, name, text: seen } = found;
     match (made, old) {
         (Ok((program, text)), _) => {
-            let about = None;
+            let about = program.about();
             let (program, text, loaded) = (Some(program), Some(text), Some(now));
             ScriptFile { kind, name, about, program, text, loaded, fault: None, seen }
         }
