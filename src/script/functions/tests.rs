@@ -155,7 +155,7 @@ fn what_is_no_time_is_a_fault_that_quotes_it() {
     fails("time(7)", "not the number 7");
     fails("weekday(\"2025-02-30 10:00:00\")", "not the text \"2025-02-30 10:00:00\"");
     fails("now() > \"later\"", "not the text \"later\"");
-    fails("time(\"x\" + \"y\".pad(900, 'y'))", "…\"");
+    fails("let long = \"y\"; long.pad(900, 'y'); time(long)", "yyy…\".");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_time_is_written_by_the_clock_it_is_to_be_read_from() {
     holds(&format!("weekday(in_zone({at}, \"UTC\"))"), "7");
     holds(&format!("add_minutes(in_zone({at}, \"UTC\"), 1).to_string()"), "\"2025-06-15T20:31:00+00:00\"");
     fails(&format!("format_time({at}, \"%?\")"), "format_time takes a format such as \"%d %b %Y %H:%M\"");
-    fails(&format!("format_time({at}, \"%Y\".pad(900, 'y'))"), "of at most 200 bytes");
+    fails(&format!("let form = \"%Y\"; form.pad(900, 'y'); format_time({at}, form)"), "of at most 200 bytes");
     fails(&format!("in_zone({at}, \"Asia/Jakart\")"), "not the text \"Asia/Jakart\"");
     fails(&format!("in_zone({at}, \"../../etc/passwd\")"), "in_zone takes the name of a time zone");
     fails(&format!("in_zone({at}, 7)"), "not the number 7");
@@ -234,7 +234,7 @@ fn a_text_is_a_number_or_nothing() {
     holds("number(5)", "5");
     holds("number(5.5)", "5.5");
     holds("number([5])", "()");
-    holds("number(\"9\".pad(900, '9'))", "()");
+    holds("let long = \"9\"; long.pad(900, '9'); number(long)", "()");
 }
 
 #[test]
@@ -286,7 +286,8 @@ fn lists_are_joined_without_what_is_empty() {
     holds("join([now()], \"\")", "now().to_string()");
     fails("join([1, [2]], \";\")", "item 1 is a list");
     fails("join(\"abc\", \";\")", "join takes a list, not the text \"abc\"");
-    fails("let long = \"y\".pad(900, 'y'); join([long, long], \";\")", "join would make a text of more than 1000 bytes");
+    let long = "let long = \"-\"; long.pad(600, '-');";
+    fails(&format!("{long} join([1, 2, 3], long)"), "join would make a text of more than 1000 bytes");
 }
 
 #[test]
@@ -321,7 +322,7 @@ fn a_coordinate_is_read_from_a_text_or_a_map() {
         fails(&format!("coordinate({wrong})"), "coordinate takes a coordinate such as \"-6.1826,106.8307\", not ");
     }
     holds("round(distance_metres(\"0,0\", #{lat: 0, lng: 1}), 0)", "111195.0");
-    holds("round(distance_metres(\"90,0\", \"-90,0\"), 0)", "20015115.0");
+    holds("round(distance_metres(\"90,0\", \"-90,0\"), 0)", "20015114.0");
     fails("distance_metres(\"0,0\", \"x\")", "distance_metres takes a coordinate");
 }
 
@@ -383,7 +384,7 @@ fn a_regular_expression_is_found_or_not() {
     }
     fails("match(\"a\", \"(\")", "\"(\" is no regular expression that match can use: unclosed group.");
     fails("match(\"a\", \"(\\\\w{50}){50}\")", "can use: it is too large.");
-    fails("match(\"a\", \"x\".pad(1001, 'x'))", "");
+    fails("let long = \"y\"; long.pad(501, 'y'); match(\"a\", long)", "at most 500 bytes");
     holds("let n = 0; for i in 0..100 { if match(i.to_string(), `^${i % 40}$`) { n += 1; } } n", "40");
 }
 
