@@ -12,6 +12,7 @@ mod convert;
 mod decode;
 mod engine;
 mod error;
+mod examples;
 mod fault;
 mod functions;
 mod library;
@@ -22,6 +23,9 @@ mod reads;
 mod task;
 mod types;
 mod walk;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use functions::{FunctionDoc, functions};
