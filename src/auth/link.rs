@@ -18,6 +18,11 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(keyed_digest(&self.0, &[key.as_bytes(), b"\n", &expires.to_be_bytes()]))
     }
 
+    /// A secret of this name, which is never told.
+    pub(super) fn secret(&self, name: &str) -> [u8; 32] {
+        keyed_digest(&self.0, &[name.as_bytes(), b"\n", &0_i64.to_be_bytes()])
+    }
+
     /// Compares in constant time.
     pub(super) fn is_genuine(&self, key: &str, expires: i64, signature: &str) -> bool {
         let parts: [&[u8]; 3] = [key.as_bytes(), b"\n", &expires.to_be_bytes()];

@@ -14,9 +14,11 @@ mod health;
 mod page;
 mod reply;
 mod routes;
+mod scripts;
 mod serve;
 mod stall;
 mod tasks;
+mod trial;
 
 pub use files::link as file_link;
 pub use routes::{OPENAPI, table};
