@@ -17,6 +17,7 @@ pub mod moment;
 pub mod order;
 pub mod request;
 pub mod task;
+pub mod used;
 pub mod user;
 pub mod value;
 
@@ -33,5 +34,6 @@ pub use moment::{Moment, Zone};
 pub use order::Order;
 pub use request::Faults;
 pub use task::{Header, Status, Task, TaskRead, TimeField};
+pub use used::{ConfigUsed, ScriptUsed, Used};
 pub use user::{Caller, Permission};
 pub use value::{Link, Time, Value, ValueRef};

@@ -31,6 +31,16 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Its id.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The flow it is in.
+    pub fn flow(&self) -> Option<Id> {
+        self.record.header.flow
+    }
+
     /// The whole task as compact JSON.
     ///
     /// # Errors
