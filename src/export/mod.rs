@@ -4,7 +4,7 @@
 //! In reading order: `ask` (the request), `template` (its config made ready), `plan` (resolved against
 //! what is stored), `columns` (without a config), `shape`, `scripted` and `bill` (what a task becomes),
 //! `spans` (which rows make a block), `run` (the file), `submit` (the promise), `once` (not twice),
-//! `attempt` (keeping it), `log` (what the caller sees of it).
+//! `attempt` (keeping it), `log` (what the caller sees of it), `preview` (before anything is asked for).
 
 mod ask;
 mod attempt;
@@ -13,6 +13,7 @@ mod columns;
 mod log;
 mod once;
 mod plan;
+mod preview;
 mod run;
 mod scripted;
 mod shape;
@@ -27,6 +28,7 @@ pub use attempt::{attempt, rescue};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
 pub use plan::{Plan, plan};
+pub use preview::{Estimate, Preview, preview};
 pub use run::{Finished, Outcome, keep, stream};
 pub use submit::{direct, direct_record, streamed, submit};
 

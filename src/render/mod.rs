@@ -3,7 +3,8 @@
 //!
 //! In reading order: `block` (rows of any format to one block), `sheet`, `json` and `csv` (a row in
 //! each format), `cell` (what a JSON value is for people), `escape` (a text in XML), `deflate`,
-//! `archive` (the zip container), `xlsx` (the parts of a workbook around the rows), `repairs`.
+//! `archive` (the zip container), `xlsx` (the parts of a workbook around the rows), `repairs`, `shown`
+//! (a value for those who look before there is a file).
 
 mod archive;
 mod block;
@@ -18,6 +19,7 @@ mod layout;
 mod moments;
 mod repairs;
 mod sheet;
+mod shown;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 pub use block::{Block, BlockBuilder, Encoder};
 pub use error::Error;
 pub use repairs::Repairs;
+pub use shown::shown;
 
 use crate::domain::limits::{JSON_PART_TASKS, MAX_SHEET_COLUMNS};
 use crate::domain::{self, Column, Download, Moment, Value, ValueRef, Zone};

@@ -67,11 +67,6 @@ impl Generation {
         self.files.iter().find(|file| file.kind == kind && file.name == name)
     }
 
-    /// TEMP
-    pub fn expression(&self, column: &str, _text: &str) -> Result<Program, ScriptFault> {
-        self.program(ScriptKind::Field, column)
-    }
-
     /// The live version of a script.
     ///
     /// # Errors

@@ -208,8 +208,3 @@ fn get<T: Named>(
 fn id_of(organization: Id, bytes: &[u8]) -> Result<Id, Error> {
     bytes.try_into().map(Id).map_err(|_| Error::Record(organization))
 }
-
-impl super::View {
-    /// TEMP
-    pub fn config(&self, _o: Id, _i: Id) -> domain::Result<Option<crate::domain::ExportConfig>> { Ok(None) }
-}
