@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, ExportConfig, Id, Moment, Used};
+use super::{Caller, ExportConfig, Id, Moment, Notification, Used};
 
 /// Where an export stands, as far as it is on disk: what is there is owed or settled. Whether a
 /// queued one is running or uploading by now is known in memory alone.
@@ -179,6 +179,9 @@ pub struct ExportLog {
     /// What it is made with.
     #[serde(default)]
     pub used: Used,
+    /// Who has been told how it ended.
+    #[serde(default)]
+    pub notification: Notification,
 }
 
 impl ExportLog {
@@ -209,6 +212,7 @@ impl ExportLog {
             last_field: None,
             pinned: None,
             used: Used::default(),
+            notification: Notification::default(),
         }
     }
 
@@ -472,6 +476,7 @@ mod tests {
             "rows": 0, "tasks": null, "left_out": 0, "matched": 0, "file": null, "error": null, "warnings": [],
             "downloads": 0, "once": null, "last_id": null, "last_field": null, "pinned": null,
             "used": {"config": null, "scripts": [], "faults": {}},
+            "notification": {"owed": 0, "sent": 0, "failed": 0, "error": null},
         });
         assert_eq!(written, wanted);
     }

@@ -203,12 +203,13 @@ fn kind(field: &ConfigField, of_component: Option<&str>) -> ColumnKind {
 }
 
 fn computed(field: &ConfigField, generation: &Generation) -> Result<Script, ScriptFault> {
+    let label = format!("expression of {}", field.id);
     let program = match (&field.script, &field.expression) {
         (Some(name), _) => generation.program(ScriptKind::Field, name)?,
-        (None, Some(text)) => generation.expression(&field.id, text)?,
+        (None, Some(text)) => generation.expression(&label, text)?,
         (None, None) => {
             let text = "The field names neither a script nor an expression.".to_owned();
-            return Err(ScriptFault { script: format!("expression of {}", field.id), line: None, column: None, text });
+            return Err(ScriptFault { script: label, line: None, column: None, text });
         }
     };
     Ok(Script { program, args: Args::new(field.args.as_ref()) })
