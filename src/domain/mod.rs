@@ -22,7 +22,7 @@ pub mod used;
 pub mod user;
 pub mod value;
 
-pub use config::{ConfigField, ExportConfig, FlowScript, OnFault};
+pub use config::{ConfigField, ConfigHead, ExportConfig, FlowScript, OnFault};
 pub use error::{Error, Kind, Result};
 pub use export::{Column, ColumnKind, Download};
 pub use export_log::{Answered, ExportLog, LogFilter, LogOrder};
