@@ -136,7 +136,7 @@ impl<'a> Columns<'a> {
                 id: key.clone(),
                 header: header(key, title),
                 kind: self.kind(key),
-                format: None,
+                format: self.format(key),
                 width: None,
             })
             .collect()
@@ -157,15 +157,40 @@ impl<'a> Columns<'a> {
         title(key).or_else(of_companion).unwrap_or_else(|| key.to_owned())
     }
 
+    fn format(&self, key: &str) -> Option<String> {
+        let component = self.components.get(key).filter(|_| reserved(key).is_none());
+        component.and_then(|component| format_of(component.kind.as_deref()))
+    }
+
     fn kind(&self, key: &str) -> ColumnKind {
         if let Some(kind) = reserved(key) {
             return if kind == FieldKind::Time { ColumnKind::Time } else { ColumnKind::Auto };
         }
-        match self.components.get(key).and_then(|component| component.kind.as_deref()) {
-            Some("date") => ColumnKind::Date,
-            Some("datetime") => ColumnKind::Time,
-            _ => ColumnKind::Auto,
+        match (self.components.get(key), self.component_of(key)) {
+            (Some(component), _) => kind_of(&component.component, component.kind.as_deref()),
+            (None, Some((_, rest))) if rest.rsplit('_').next() == Some("url") => ColumnKind::Url,
+            (None, _) => ColumnKind::Auto,
         }
+    }
+}
+
+/// How the answers to a component become cells, whatever its flow or config calls it.
+pub(super) fn kind_of(component: &str, input: Option<&str>) -> ColumnKind {
+    match (component, input) {
+        ("list" | "bill", _) => ColumnKind::List,
+        (_, Some("date")) => ColumnKind::Date,
+        (_, Some("datetime")) => ColumnKind::Time,
+        _ => ColumnKind::Auto,
+    }
+}
+
+/// The number format of an input that holds money or a share; others show a number as it is.
+pub(super) fn format_of(input: Option<&str>) -> Option<String> {
+    match input? {
+        "currency" | "money" => Some("#,##0.00".to_owned()),
+        // The stored number is the share in hundredths already.
+        "percent" | "percentage" => Some("General\\%".to_owned()),
+        _ => None,
     }
 }
 

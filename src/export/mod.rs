@@ -1,10 +1,11 @@
 //! An export's way from a request to a file: ask, plan, select, render, keep; and, for those that
 //! nobody waits for, the promise on disk and the log.
 //!
-//! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `run`
-//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `log` (what the
+//! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `about`
+//! (what its last sheet tells), `run` (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `log` (what the
 //! caller sees of it).
 
+mod about;
 mod ask;
 mod attempt;
 mod columns;

@@ -6,7 +6,7 @@ use crate::render;
 use crate::store::View;
 
 use super::ask::ask;
-use super::columns;
+use super::{about, columns};
 
 /// Everything that is decided before the first byte: nothing in it changes during the run, and the
 /// view it holds is the one moment that the file shows.
@@ -31,6 +31,8 @@ pub struct Plan {
     pub zone: Zone,
     /// The file title that was asked for.
     pub name: Option<String>,
+    /// What was asked for, in words, for the sheet `About`.
+    pub(super) facts: Vec<(String, String)>,
     pub(super) view: View,
 }
 
@@ -75,6 +77,7 @@ pub(super) fn resolve(app: &App, caller: &Caller, body: &[u8], id: Id, asked: Mo
     let ask = ask(app, &view, caller, body)?;
     let selected = app.pool.install(|| view.select(&ask.selection))?;
     ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;
+    let facts = about::asked(&view, caller, &ask, asked, app.clock.now())?;
     let request = ask.request;
     let organization = caller.organization;
     let resolve = || resolve_columns(&view, organization, request.download, request.selecting.fields, &selected.ids);
@@ -90,6 +93,7 @@ pub(super) fn resolve(app: &App, caller: &Caller, body: &[u8], id: Id, asked: Mo
         warnings: ask.warnings,
         zone: request.zone,
         name: request.name,
+        facts,
         view,
     })
 }

@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use crate::app::App;
-use crate::domain::{Error, Id, Kind, Result, Value, ValueRef};
+use crate::domain::{Error, FaultTally, Id, Kind, Result, Value, ValueRef};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
-use crate::render::{self, Renderer, Row, Spec};
+use crate::render::{self, About, Renderer, Row, Spec};
 
 use super::Plan;
 
@@ -97,6 +97,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
             rows: plan.rows(),
             zone: plan.zone.clone(),
             dates_as_text: app.settings.export.dates_as_text(),
+            csv_neutralise: app.settings.export.csv_neutralise,
             created: plan.asked,
             title: plan.name.clone().unwrap_or_else(|| plan.stem()),
             part_stem: plan.stem(),
@@ -116,7 +117,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
                 return block.row(&Row::Task(record.json()?));
             }
             let cells: Vec<_> = record.cells.iter().map(|raw| ValueRef::of_raw(*raw)).collect();
-            block.row(&Row::Cells(&cells))
+            block.row(&Row::Of(record.id, &cells))
         })?;
         Ok((ids.len() as u64, block.finish()?))
     };
@@ -126,7 +127,11 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
         advance(meter, rows);
         Ok::<_, Error>(())
     })?;
-    let repairs = renderer.finish(out)?;
+    let encode = |part: render::Part| go_on(meter).and_then(|()| part.encode());
+    ordered(&app.pool, renderer.parts()?.into_iter(), encode, |block| {
+        go_on(meter).and_then(|()| renderer.place(block, out))
+    })?;
+    let repairs = renderer.finish(&About { facts: plan.facts(), faults: FaultTally::default() }, out)?;
     plan.warnings.extend(repairs.warnings());
     outcome(plan)
 }
