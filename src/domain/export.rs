@@ -49,6 +49,10 @@ pub enum ColumnKind {
     Time,
     /// `2025-06-15` becomes a date cell.
     Date,
+    /// Addresses of files, which can be clicked.
+    Url,
+    /// Lists whose items have a sheet of their own; here they are counted.
+    List,
 }
 
 /// One column of a file: a task key and how it is shown.

@@ -138,7 +138,7 @@ impl<'a> Columns<'a> {
             id: key.clone(),
             header: self.title(key),
             kind: self.kind(key),
-            format: None,
+            format: self.format(key),
             width: None,
         };
         let mut columns: Vec<Column> = self.keys.iter().map(column).collect();
@@ -161,19 +161,29 @@ impl<'a> Columns<'a> {
         title(key).or_else(of_companion).unwrap_or_else(|| key.to_owned())
     }
 
+    fn format(&self, key: &str) -> Option<String> {
+        let component = self.components.get(key).filter(|_| reserved(key).is_none());
+        component.and_then(|component| format_of(component.kind.as_deref()))
+    }
+
     fn kind(&self, key: &str) -> ColumnKind {
         if let Some(kind) = reserved(key) {
             return if kind == FieldKind::Time { ColumnKind::Time } else { ColumnKind::Auto };
         }
-        kind_of_input(self.components.get(key).and_then(|component| component.kind.as_deref()))
+        match (self.components.get(key), self.component_of(key)) {
+            (Some(component), _) => kind_of(&component.component, component.kind.as_deref()),
+            (None, Some((_, rest))) if rest.rsplit('_').next() == Some("url") => ColumnKind::Url,
+            (None, _) => ColumnKind::Auto,
+        }
     }
 }
 
-/// How what an input of this type takes is shown.
-pub(super) fn kind_of_input(kind: Option<&str>) -> ColumnKind {
-    match kind {
-        Some("date") => ColumnKind::Date,
-        Some("datetime") => ColumnKind::Time,
+/// How the answers to a component become cells, whatever its flow or config calls it.
+pub(super) fn kind_of(component: &str, input: Option<&str>) -> ColumnKind {
+    match (component, input) {
+        ("list" | "bill", _) => ColumnKind::List,
+        (_, Some("date")) => ColumnKind::Date,
+        (_, Some("datetime")) => ColumnKind::Time,
         _ => ColumnKind::Auto,
     }
 }
@@ -185,6 +195,16 @@ pub(super) fn companions<'a>(id: &str, seen: &'a [String]) -> Vec<(&'a str, &'a 
     let mut keys: Vec<_> = seen.iter().filter_map(|key| Some((key.as_str(), rest(key)?))).collect();
     keys.sort_by_key(|(key, _)| numbered(key));
     keys
+}
+
+/// The number format of an input that holds money or a share; others show a number as it is.
+pub(super) fn format_of(input: Option<&str>) -> Option<String> {
+    match input? {
+        "currency" | "money" => Some("#,##0.00".to_owned()),
+        // The stored number is the share in hundredths already.
+        "percent" | "percentage" => Some("General\\%".to_owned()),
+        _ => None,
+    }
 }
 
 /// `unit`, `url`, `path`, or one of these behind the number of a photo: `0_url`.

@@ -3,9 +3,11 @@
 //!
 //! In reading order: `ask` (the request), `template` (its config made ready), `plan` (resolved against
 //! what is stored), `columns` (without a config), `shape`, `scripted` and `bill` (what a task becomes),
-//! `spans` (which rows make a block), `run` (the file), `submit` (the promise), `once` (not twice),
-//! `attempt` (keeping it), `log` (what the caller sees of it), `preview` (before anything is asked for).
+//! `spans` (which rows make a block), `about` (what the last sheet tells), `run` (the file), `submit` (the
+//! promise), `once` (not twice), `attempt` (keeping it), `log` (what the caller sees of it), `preview`
+//! (before anything is asked for).
 
+mod about;
 mod ask;
 mod attempt;
 mod bill;

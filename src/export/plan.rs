@@ -7,10 +7,10 @@ use crate::render;
 use crate::store::View;
 
 use super::ask::{Ask, Configured, Wish, ask, session};
-use super::columns;
 use super::scripted::Scripted;
 use super::shape::Shape;
 use super::spans::Counts;
+use super::{about, columns};
 
 /// Everything that is decided before the first byte: nothing in it changes during the run, and the
 /// view it holds is the one moment that the file shows.
@@ -44,6 +44,8 @@ pub struct Plan {
     pub(super) counts: Option<Counts>,
     /// Whether the first fault of a script ends it.
     pub(super) fails: bool,
+    /// What was asked for, in words, for the sheet `About`.
+    pub(super) facts: Vec<(String, String)>,
     pub(super) view: View,
 }
 
@@ -101,6 +103,7 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
     let selected = app.pool.install(|| ask.view.select(&ask.selection))?;
     ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;
     let organization = wish.caller.organization;
+    let facts = about::asked(&ask.view, wish.caller, &ask, asked, ask.snapshot)?;
     let on_fault = ask.config.as_ref().and_then(|configured| configured.config.on_fault);
     let fails = on_fault.unwrap_or(app.settings.scripts.on_fault) == OnFault::Fail;
     let mut used = Used::default();
@@ -132,6 +135,7 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
         zone: ask.request.zone,
         name: ask.request.name,
         used,
+        facts,
         shape,
         counts,
         fails,

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::domain::request::Params;
 use crate::domain::{Caller, Column, ExportConfig, FaultTally, OnFault, Result};
 use crate::kit::meter::Meter;
-use crate::render::{self, Renderer, Row};
+use crate::render::{self, About, Renderer, Row};
 use crate::script::Spent;
 
 use super::Plan;
@@ -99,7 +99,7 @@ fn rows(plan: &Plan, told: &mut Told) -> Result<Vec<Vec<Json>>> {
     let mut rows = Vec::new();
     plan.view.read(plan.organization, &plan.ids, plan.shape.keys(), &mut |record| {
         plan.shape.rows(record, Fate::Open, told, &mut |row| {
-            if let Row::Cells(cells) = row {
+            if let Row::Of(_, cells) = row {
                 let cells = plan.columns.iter().zip(*cells);
                 rows.push(cells.map(|(column, value)| render::shown(*value, column.kind, &plan.zone)).collect());
             }
@@ -114,7 +114,8 @@ fn sizes(app: &App, plan: Plan) -> Result<(u64, u64)> {
     let (mut fixed, mut whole) = (Measure(0), Measure(0));
     let mut renderer = Renderer::new(render::Spec { rows: 0, ..spec(app, &plan) }, &[])?;
     renderer.begin(&mut fixed)?;
-    renderer.finish(&mut fixed)?;
+    renderer.parts()?;
+    renderer.finish(&About::default(), &mut fixed)?;
     stream(app, plan, &mut whole, &Meter::new())?;
     Ok((fixed.0, whole.0))
 }

@@ -7,7 +7,7 @@ use crate::domain::{Error, FaultTally, Id, Kind, Result, Used, Value};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
-use crate::render::{self, Renderer, Row, Spec};
+use crate::render::{self, About, Renderer, Row, Spec};
 
 use super::Plan;
 use super::shape::Told;
@@ -121,7 +121,13 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
         advance(meter, rows);
         Ok::<_, Error>(())
     })?;
-    let repairs = renderer.finish(out)?;
+    let encode = |part: render::Part| go_on(meter).and_then(|()| part.encode());
+    ordered(&app.pool, renderer.parts()?.into_iter(), encode, |block| {
+        go_on(meter).and_then(|()| renderer.place(block, out))
+    })?;
+    let about = About { facts: plan.facts(), faults };
+    let repairs = renderer.finish(&about, out)?;
+    let faults = about.faults;
     plan.warnings.extend(faults.warnings());
     plan.warnings.extend(repairs.warnings());
     outcome(plan, faults)
@@ -134,6 +140,7 @@ pub(super) fn spec(app: &App, plan: &Plan) -> Spec {
         rows: plan.rows(),
         zone: plan.zone.clone(),
         dates_as_text: app.settings.export.dates_as_text(),
+        csv_neutralise: app.settings.export.csv_neutralise,
         created: plan.asked,
         title: plan.name.clone().unwrap_or_else(|| plan.stem()),
         part_stem: plan.stem(),
@@ -155,7 +162,7 @@ fn sample(plan: &Plan) -> Result<Vec<Vec<Value>>> {
     let mut rows = Vec::with_capacity(SAMPLE_ROWS.min(plan.ids.len()));
     let Some(first) = Spans::new(plan, SAMPLE_ROWS, true).next() else { return Ok(rows) };
     plan.each_row(&first, &mut Told::default(), &mut |row| {
-        if let Row::Cells(cells) = row {
+        if let Row::Of(_, cells) = row {
             rows.push(cells.iter().map(|value| value.owned()).collect());
         }
         Ok(())

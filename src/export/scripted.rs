@@ -136,7 +136,7 @@ impl Scripted {
             _ => Ok(vec![Given::new()]),
         };
         let rows = made.unwrap_or_else(|fault| {
-            told.faults.add(RowFault { task: record.id(), column: None, fault });
+            told.faults.add(RowFault { task: record.id, column: None, fault });
             vec![Given::new()]
         });
         let own = self.own(record, task.as_ref(), &rows, told);
@@ -152,7 +152,7 @@ impl Scripted {
                     *cell = value.borrowed();
                 }
             }
-            each(&Row::Cells(&cells))?;
+            each(&Row::Of(record.id, &cells))?;
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Scripted {
                 (Cell::Script(script, id), Some(task)) if is_wanted(place) => {
                     let ran = script.program.value(&self.session, task, &script.args);
                     told.note(script.program.label(), ran).unwrap_or_else(|fault| {
-                        told.faults.add(RowFault { task: record.id(), column: Some(id.clone()), fault });
+                        told.faults.add(RowFault { task: record.id, column: Some(id.clone()), fault });
                         Value::Empty
                     })
                 }

@@ -81,7 +81,7 @@ impl Shape {
             Self::Copied => each(&Row::Task(record.json()?)),
             Self::Keys(_) => {
                 let cells: Vec<_> = record.cells.iter().map(|raw| ValueRef::of_raw(*raw)).collect();
-                each(&Row::Cells(&cells))
+                each(&Row::Of(record.id, &cells))
             }
             Self::Scripted(scripted) => scripted.rows(record, fate, told, each),
         }

@@ -47,7 +47,7 @@ impl Counts {
             view.read(organization, ids, scripted.looked_at(), &mut |record| {
                 let count = scripted.count(record)?;
                 if let (true, Err(fault)) = (fails, &count) {
-                    return Err(stopped(record.id(), fault));
+                    return Err(stopped(record.id, fault));
                 }
                 counted.push(count);
                 Ok(())

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::field::{FieldKind, FieldNames, SWITCHES, reserved};
-use crate::domain::{Column, ColumnKind, ConfigField, Error, ExportConfig, Flow, Id, Result, ScriptFault};
+use crate::domain::{Column, ColumnKind, Component, ConfigField, Error, ExportConfig, Flow, Id, Result, ScriptFault};
 use crate::script::{Args, Generation, Program, ScriptKind, Session};
 
 use super::bill::Cost;
-use super::columns::{Media, companions, kind_of_input, tell_apart};
+use super::columns::{Media, companions, format_of, kind_of, tell_apart};
 
 /// A config made ready.
 pub(super) struct Template {
@@ -152,11 +152,12 @@ fn draw_field(
     columns: &mut Vec<Drawn>,
 ) -> Result<(), ScriptFault> {
     let component = flows.iter().flat_map(Flow::components).find(|component| component.id == field.id);
+    let input = field.kind().or(component.and_then(|component| component.kind.as_deref()));
     let column = |id: &str, header: String, kind| Column {
         id: id.to_owned(),
         header,
         kind,
-        format: field.format.clone(),
+        format: field.format.clone().or_else(|| format_of(input)),
         width: field.width.map(|width| width.round().clamp(1.0, 255.0) as u16),
     };
     let mut add = |column: Column, field: &str, source, media| {
@@ -172,13 +173,14 @@ fn draw_field(
     let media = kinds.into_iter().flatten().find(|kind| is_media(kind));
     let keys = media.map(|_| companions(&field.id, seen)).unwrap_or_default();
     if keys.is_empty() {
-        let kind = kind(field, component.and_then(|component| component.kind.as_deref()));
+        let kind = kind(field, component, input);
         add(column(&field.id, field.header().to_owned(), kind), &field.id, Source::Key(field.id.clone()), None);
     }
     for (key, rest) in keys {
         let header = format!("{} {}", field.header(), rest.replace('_', " "));
         let media = media.map(|kind| (kind.to_owned(), rest.to_owned()));
-        add(column(key, header, ColumnKind::Auto), &field.id, Source::Key(key.to_owned()), media);
+        let kind = if rest.ends_with("url") { ColumnKind::Url } else { ColumnKind::Auto };
+        add(column(key, header, kind), &field.id, Source::Key(key.to_owned()), media);
     }
     for id in &field.additional_field {
         let Some((bill, cost)) = of_bill(field, id) else { continue };
@@ -194,11 +196,15 @@ fn of_bill<'a>(field: &'a ConfigField, id: &'a str) -> Option<(&'a str, &'a str)
     own.map(|cost| (field.id.as_str(), cost)).or_else(|| id.split_once('.'))
 }
 
-fn kind(field: &ConfigField, of_component: Option<&str>) -> ColumnKind {
+fn kind(field: &ConfigField, component: Option<&Component>, input: Option<&str>) -> ColumnKind {
     match reserved(&field.id) {
         Some(FieldKind::Time) => ColumnKind::Time,
         Some(_) => ColumnKind::Auto,
-        None => kind_of_input(field.kind().or(of_component)),
+        None => match (kind_of(&field.component, input), component) {
+            // Clients have names of their own for components.
+            (ColumnKind::Auto, Some(component)) => kind_of(&component.component, input),
+            (kind, _) => kind,
+        },
     }
 }
 

@@ -3,14 +3,20 @@
 use serde_json::Value as Json;
 
 use super::cell::{Cell, cell};
+use super::items::items;
 use super::sheet::fits;
 use crate::domain::{ColumnKind, Moment, Time, ValueRef, Zone};
 
 /// A value as a workbook shows it: null, a boolean, a number, or a text. Date-times are texts by the
 /// clock of `zone`, like `2025-06-15 15:00:00`.
 pub fn shown(value: ValueRef<'_>, kind: ColumnKind, zone: &Zone) -> Json {
+    if let (ColumnKind::List, ValueRef::Json(raw)) = (kind, value)
+        && raw.starts_with('[')
+    {
+        return items(raw).len().into();
+    }
     match cell(value) {
-        Cell::Empty => Json::Null,
+        Cell::Empty | Cell::NotANumber => Json::Null,
         Cell::Boolean(value) => value.into(),
         Cell::Number(number) if fits(number) => serde_json::from_str(number).unwrap_or_else(|_| number.into()),
         Cell::Number(number) => number.into(),
@@ -47,6 +53,7 @@ mod tests {
         assert_eq!(json(time, ColumnKind::Time), "2025-06-15 15:00:00");
         assert_eq!(json(time, ColumnKind::Auto), "2025-06-15T08:00:00+00:00");
         assert_eq!(json(r#""soon""#, ColumnKind::Time), "soon");
+        assert_eq!((json("[7,8]", ColumnKind::List), json("7", ColumnKind::List)), (2.into(), 7.into()));
         let at = |offset_seconds| ValueRef::Time(Time { at: Moment(0), offset_seconds });
         assert_eq!(shown(at(None), ColumnKind::Auto, &jakarta), "1970-01-01 07:00:00");
         assert_eq!(shown(at(Some(-3_600)), ColumnKind::Auto, &jakarta), "1969-12-31 23:00:00");
