@@ -126,6 +126,24 @@ pub enum OnFault {
     Fail,
 }
 
+impl OnFault {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Continue, Self::Fail];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Fail => "fail",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
 /// The one `collection` there is.
 pub const TASK: &str = "task";
 /// The `source` of a column that is a reserved key of tasks.

@@ -151,7 +151,8 @@ fn put_hub(shared: &Shared, caller: &Caller, hub: Hub) -> Result<Hub> {
     Ok(hub)
 }
 
-async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>> {
+/// The whole JSON body of a request.
+pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>> {
     let server = &shared.app.settings.server;
     body::expect(headers, &["application/json"])?;
     body::whole(body, server.max_body_bytes, server.body_idle_seconds).await
