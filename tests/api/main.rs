@@ -13,4 +13,5 @@ mod hardened;
 mod leaving;
 mod openapi;
 mod round_trip;
+mod shaped;
 mod tasks;
