@@ -45,7 +45,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mail_send", &["notice"]),
     ("tokio_rustls", &["notice"]),
     ("webpki_roots", &["notice"]),
-    ("rustix", &["storage"]),
+    // What the standard library does not tell of disks and files.
+    ("rustix", &["script", "storage"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
     ("rayon", &["kit", "store", "app", "intake"]),
 ];

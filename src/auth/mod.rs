@@ -72,7 +72,7 @@ impl Keys {
     /// The secret behind what exports of this organisation make unrecognisable: the same for all of
     /// them, so that equal texts stay equal, and for no other organisation.
     pub fn digest_secret(&self, organization: Id) -> [u8; 32] {
-        self.links.secret(&format!("digest of {organization}"), 0)
+        self.links.secret(&format!("digest of {organization}"))
     }
 
     /// Whether this server signed that link.

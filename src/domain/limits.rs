@@ -54,3 +54,9 @@ pub const MAX_NAME_CHARS: usize = 200;
 pub const MAX_FORMAT_CHARS: usize = 255;
 /// The width of a column in characters (Excel).
 pub const MAX_COLUMN_WIDTH: f64 = 255.0;
+/// Scripts in the folder of scripts.
+pub const MAX_SCRIPTS: usize = 1_000;
+/// Bytes of one script's file.
+pub const MAX_SCRIPT_BYTES: u64 = 256 * 1024;
+/// Characters of a script's name.
+pub const MAX_SCRIPT_NAME: usize = 64;

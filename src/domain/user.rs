@@ -56,11 +56,13 @@ pub enum Permission {
     ViewHub,
     /// `edit/hub`
     EditHub,
+    /// `admin/server`
+    AdminServer,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ExportTask,
         Self::ViewExportLog,
         Self::ViewExportConfig,
@@ -75,6 +77,7 @@ impl Permission {
         Self::EditFlow,
         Self::ViewHub,
         Self::EditHub,
+        Self::AdminServer,
     ];
 
     /// The name in a token's `perms`.
@@ -94,6 +97,7 @@ impl Permission {
             Self::EditFlow => "edit/flow",
             Self::ViewHub => "view/hub",
             Self::EditHub => "edit/hub",
+            Self::AdminServer => "admin/server",
         }
     }
 
@@ -114,6 +118,7 @@ impl Permission {
             Self::EditFlow => "edit flows",
             Self::ViewHub => "view hubs",
             Self::EditHub => "edit hubs",
+            Self::AdminServer => "administer the server",
         }
     }
 }

@@ -15,9 +15,11 @@ mod page;
 mod preview;
 mod reply;
 mod routes;
+mod scripts;
 mod serve;
 mod stall;
 mod tasks;
+mod trial;
 
 pub use files::link as file_link;
 pub use routes::{OPENAPI, table};

@@ -12,10 +12,9 @@ use crate::settings::Scripts;
 
 use super::call::{self, Allowance};
 use super::fault::Origin;
-use super::library::ScriptKind;
 use super::lint::{self, Natives, Unit};
 use super::program::Compiled;
-use super::{Program, engine, reads};
+use super::{Program, ScriptKind, engine, reads};
 
 /// Bytes of a file.
 pub(super) const MAX_FILE_BYTES: usize = 256 * 1024;

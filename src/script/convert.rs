@@ -8,6 +8,8 @@ use crate::domain::json::quote;
 use super::ExtraColumn;
 use super::types::{Link, Time};
 
+/// Bytes of the JSON that an example is turned into.
+const MAX_JSON_BYTES: usize = 1 << 20;
 /// Lists and maps inside each other in one cell.
 const MAX_DEPTH: usize = 32;
 
@@ -83,6 +85,16 @@ pub(super) fn columns(given: &Dynamic) -> Result<Vec<ExtraColumn>, String> {
         .enumerate()
         .map(|(place, item)| column(item).map_err(|fault| format!("{fault} (column {})", place + 1)))
         .collect()
+}
+
+/// Any value as JSON.
+///
+/// # Errors
+/// The rest of a sentence, where a part of it cannot be.
+pub(super) fn json(given: &Dynamic) -> Result<String, String> {
+    let mut json = String::new();
+    write(&mut json, given, 0, MAX_JSON_BYTES)?;
+    Ok(json)
 }
 
 /// What a value is called in faults.

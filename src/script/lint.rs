@@ -7,8 +7,7 @@ use rhai::{AST, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt};
 use crate::domain::ScriptFault;
 
 use super::fault::Origin;
-use super::library::ScriptKind;
-use super::walk;
+use super::{ScriptKind, walk};
 
 /// What the language itself calls by these names, with any number of arguments.
 const KEYWORDS: [&str; 8] = ["Fn", "call", "curry", "is_def_fn", "is_def_var", "is_shared", "type_of", "this"];

@@ -82,6 +82,11 @@ impl Args {
         let json = args.map_or_else(|| "{}".to_owned(), |args| Json::from(args.clone()).to_string());
         Self(decode(&json))
     }
+
+    /// Those of an example.
+    pub(super) fn of(args: Dynamic) -> Self {
+        Self(args)
+    }
 }
 
 impl Default for Args {

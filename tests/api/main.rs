@@ -13,5 +13,6 @@ mod hardened;
 mod leaving;
 mod openapi;
 mod round_trip;
+mod scripts;
 mod shaped;
 mod tasks;
