@@ -37,6 +37,8 @@ pub(super) enum Excess {
     Time,
     /// Too much held.
     Memory,
+    /// A text that would be too long.
+    Text,
 }
 
 /// What is left of an allowance.
@@ -110,6 +112,13 @@ pub(super) fn must_end() -> bool {
     }
     BUDGET.set(Some(budget));
     budget.excess.is_some()
+}
+
+/// Ends the call on this thread at its next operation, or with its last one.
+pub(super) fn end(excess: Excess) {
+    if let Some(budget) = BUDGET.get() {
+        BUDGET.set(Some(Budget { excess: budget.excess.or(Some(excess)), ..budget }));
+    }
 }
 
 impl Budget {

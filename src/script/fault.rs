@@ -52,6 +52,11 @@ impl Origin {
         self.fault_at(error.position(), sentence(&error.err_type().to_string()))
     }
 
+    /// What a call took more of than it may; where in the script, nobody knows.
+    pub fn of_excess(&self, excess: Excess, most: Allowance) -> ScriptFault {
+        self.fault(too_much(excess, most))
+    }
+
     /// What ended a call.
     pub fn of_running(&self, error: Box<EvalAltResult>, excess: Option<Excess>, most: Allowance) -> ScriptFault {
         let (mut error, mut source) = (error, None);
@@ -69,7 +74,10 @@ impl Origin {
             };
         }
         let position = error.take_position();
-        let text = excess.map_or_else(|| text(&error, most), |excess| too_much(excess, most));
+        if let Some(excess) = excess {
+            return self.of_excess(excess, most);
+        }
+        let text = text(&error, most);
         match source.filter(|source| *source != self.label) {
             Some(label) => Self { label, lines_before: 0, lines: usize::MAX }.fault_at(position, text),
             None => self.fault_at(position, text),
@@ -82,6 +90,7 @@ fn too_much(excess: Excess, most: Allowance) -> String {
         Excess::Operations => format!("The call took more than {} operations.", most.operations),
         Excess::Time => format!("The call took more than {} ms.", most.millis),
         Excess::Memory => format!("The call held more than {} bytes.", most.bytes),
+        Excess::Text => "A list or map would make too long a text.".to_owned(),
     }
 }
 

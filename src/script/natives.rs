@@ -10,6 +10,8 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, P
 
 use crate::settings::Scripts;
 
+use super::call::{self, Excess};
+
 type Made<T> = Result<T, Box<EvalAltResult>>;
 
 /// Lists and maps inside each other that are written out.
@@ -53,15 +55,17 @@ fn replace(most: usize, text: &mut ImmutableString, find: &str, with: &str) -> M
     Ok(())
 }
 
-/// Writes until it is one byte too long: the engine then refuses it. An error would not do, for Rhai would
-/// take Rust's own form of the value in its place, however long.
+/// A value as a text. One that is too long ends the call: were this an error, Rhai would take Rust's own form
+/// of the value in its place, however long.
 fn written(most: usize, write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
     let mut out = Bounded { text: String::new(), most };
-    if write(&mut out).is_err() {
-        let missing = (most + 1).saturating_sub(out.text.len());
-        out.text.extend(std::iter::repeat_n('.', missing));
+    match write(&mut out) {
+        Ok(()) => out.text,
+        Err(fmt::Error) => {
+            call::end(Excess::Text);
+            String::new()
+        }
     }
-    out.text
 }
 
 /// A text that refuses to grow too long.

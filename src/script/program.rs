@@ -235,6 +235,7 @@ impl Program {
         let Outcome { result, excess, spent } =
             call::within(session, || call::limited(self.0.allowance, session.patience, || self.call(name, args)));
         let result = match result {
+            Some(Ok(_)) if let Some(excess) = excess => Err(self.0.origin.of_excess(excess, self.0.allowance)),
             Some(Ok(given)) => make(&given).map_err(|text| self.fault(format!("The function {name} {text}."))),
             Some(Err(error)) => Err(self.0.origin.of_running(error, excess, self.0.allowance)),
             None => Err(self.fault(format!("The engine gave up on the function {name}."))),

@@ -77,9 +77,17 @@ impl Task {
         engine
             .register_type_with_name::<Self>("task")
             .register_indexer_get(|task: &mut Self, key: ImmutableString| task.field(&key))
-            .register_indexer_set(|_: &mut Self, key: ImmutableString, _: Dynamic| read_only(&key))
+            .register_indexer_set(|task: &mut Self, key: ImmutableString, value: Dynamic| task.put_back(&key, &value))
             .register_fn("contains", |task: &mut Self, key: &str| task.raw(key).is_some())
             .register_fn("keys", |task: &mut Self| -> Array { task.keys().into_iter().map(Into::into).collect() });
+    }
+
+    /// Rhai puts back what a method was called on: `task.items.filter(...)` sets `items` to what it was.
+    fn put_back(&self, key: &str, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
+        if is_same(&self.field(key), value) {
+            return Ok(());
+        }
+        Err(format!("The task is read-only. Change a copy: let x = task.{key};").into())
     }
 
     fn whole_field(&self, key: &str) -> Option<&Field<Range<usize>>> {
@@ -109,6 +117,21 @@ fn place(names: &[String], key: &str) -> Option<usize> {
     names.iter().position(|name| name == key)
 }
 
-fn read_only(key: &str) -> Result<(), Box<EvalAltResult>> {
-    Err(format!("The task is read-only. Change a copy: let x = task.{key};").into())
+/// Whether two values are the same, as far as JSON goes.
+fn is_same(a: &Dynamic, b: &Dynamic) -> bool {
+    if let (Ok(a), Ok(b)) = (a.as_array_ref(), b.as_array_ref()) {
+        return a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| is_same(a, b));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_map_ref(), b.as_map_ref()) {
+        return a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.0 == b.0 && is_same(a.1, b.1));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_immutable_string_ref(), b.as_immutable_string_ref()) {
+        return *a == *b;
+    }
+    match (a.as_int(), b.as_int(), a.as_float(), b.as_float(), a.as_bool(), b.as_bool()) {
+        (Ok(a), Ok(b), ..) => a == b,
+        (_, _, Ok(a), Ok(b), ..) => a.total_cmp(&b).is_eq(),
+        (.., Ok(a), Ok(b)) => a == b,
+        _ => a.is_unit() && b.is_unit(),
+    }
 }

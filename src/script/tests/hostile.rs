@@ -48,7 +48,7 @@ fn texts_that_double_end() {
     for write in ["`${l}`", "\"\" + l", "l.to_string()", "l.to_debug()", "#{a: l}.to_json()", "let t = \"\"; t += l; t"]
     {
         let fault = ends(&format!("{big} {list} {write}"));
-        assert!(fault.text.contains("too large"), "{write}: {fault}");
+        assert!(fault.text.contains("too long"), "{write}: {fault}");
     }
     assert!(ends(&format!("{big} {list} l")).text.contains("more bytes than a call can hold"));
 }

@@ -1,6 +1,5 @@
 //! The lazy task, and what scripts read of it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -95,7 +94,7 @@ fn any_json() -> impl Strategy<Value = Json> {
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
-        any::<f64>().prop_map(Json::from),
+        any::<i32>().prop_map(|eighths| Json::from(f64::from(eighths) / 8.0)),
         ".{0,12}".prop_map(Json::from),
     ];
     leaf.prop_recursive(4, 32, 5, |inner| {
@@ -163,6 +162,5 @@ proptest! {
             let partial = Task::of_keys(&names, &raws);
             prop_assert_eq!(program.value(&session(), &partial, &args).result, expected, "{}", body);
         }
-        let _: BTreeSet<String> = BTreeSet::new();
     }
 }

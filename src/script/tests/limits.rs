@@ -7,7 +7,10 @@ fn every_limit_ends_the_call_that_passes_it() {
     for (expression, text) in [
         ("loop { }", "The call took more than 100000 operations."),
         ("let s = \"x\"; for i in 0..20 { s += s; } s", "Length of string too large."),
-        ("let l = []; for i in 0..20000 { l.push(i); } l", "Size of array/BLOB too large."),
+        (
+            r#"let m = #{}; for i in 0..2000 { let one = #{}; one["k" + i] = i; m += one; } m"#,
+            "Size of object map too large.",
+        ),
         ("let l = [1]; for i in 0..20 { l += l; } l", "Size of array/BLOB too large."),
         ("let l = []; l.pad(20000, 1); l", "Size of array/BLOB too large."),
         ("let s = \"\"; s.pad(70000, 'x'); s", "Length of string too large."),
