@@ -15,4 +15,5 @@ mod leaving;
 mod openapi;
 mod round_trip;
 mod scripts;
+mod shaped;
 mod tasks;
