@@ -82,13 +82,13 @@ fn a_run_shows_the_moment_at_which_it_began_whatever_is_written_meanwhile() {
         String::from_utf8(out).unwrap()
     };
     let body = br#"{"download":"csv","limit":1000,"fields":"_id,title"}"#;
-    let before = csv(plan(&app, &ana, body).unwrap());
-    let running = plan(&app, &ana, body).unwrap();
+    let before = csv(plan(&app, &ana, body, &Default::default()).unwrap());
+    let running = plan(&app, &ana, body, &Default::default()).unwrap();
     let first = before.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
     let changed = format!("{{\"_id\":\"{first}\",\"title\":\"changed\"}}\n{{\"title\":\"new\"}}\n");
     intake::load(&app, &ana, &mut changed.as_bytes(), &mut |_| {}).unwrap();
     assert_eq!(csv(running), before);
-    let after = csv(plan(&app, &ana, body).unwrap());
+    let after = csv(plan(&app, &ana, body, &Default::default()).unwrap());
     assert_eq!((after.lines().count(), after.contains("changed")), (before.lines().count() + 1, true));
 }
 
@@ -189,7 +189,7 @@ fn an_export_is_run_again_as_a_new_entry_and_deleted_with_its_file() {
     let (data, app) = house();
     let ana = caller("ana");
     let body = br#"{"download":"csv","limit":7}"#;
-    let plan = plan(&app, &ana, body).unwrap();
+    let plan = plan(&app, &ana, body, &Default::default()).unwrap();
     let first = direct(&app, &ana, body, plan, &Default::default(), None).unwrap();
     assert_eq!((first.state, first.rows, first.matched, files(&data)), (State::Done, 7, 300, 1));
     let again = retry(&app, &ana, first.id).unwrap();

@@ -14,4 +14,5 @@ mod leaving;
 mod openapi;
 mod round_trip;
 mod scripts;
+mod shaped;
 mod tasks;
