@@ -45,13 +45,15 @@ impl Library {
     /// cannot be read, everything stays as it is.
     pub fn look(&self, now: Moment) -> bool {
         let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = folder::look(&self.settings.dir);
-        let next = match found {
-            Ok(found) => next(&self.current(), found, &self.settings, now),
-            Err(error) => return self.trouble_with(error),
+        let found = match folder::look(&self.settings.dir) {
+            Ok(found) => found,
+            Err(error) => {
+                self.note(error);
+                return false;
+            }
         };
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
-        let Some(next) = next else { return false };
+        let Some(next) = next(&self.current(), found, &self.settings, now) else { return false };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         true
     }
@@ -64,13 +66,12 @@ impl Library {
     }
 
     /// Told once, until it is another or none.
-    fn trouble_with(&self, error: Error) -> bool {
+    fn note(&self, error: Error) {
         let mut trouble = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
         if trouble.as_ref().is_none_or(|before| before.to_string() != error.to_string()) {
             tracing::error!(%error, "the scripts of before stay live");
         }
         *trouble = Some(Arc::new(error));
-        false
     }
 }
 

@@ -40,3 +40,8 @@ pub use library::Library;
 pub use program::{Args, Counters, ExtraColumn, Program, Ran, Reads, Session, Spent};
 pub use task::Task;
 pub use watch::Watch;
+
+/// Bytes of the stack that threads need on which scripts are compiled or called: for functions that call
+/// each other as deep as the settings allow, each in a deep expression, and for letting go of values that
+/// lie as deep inside each other as a call can make them.
+pub const STACK_BYTES: usize = 16 << 20;

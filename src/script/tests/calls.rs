@@ -25,7 +25,7 @@ fn the_language_is_all_there() {
         ("task.assignee[-1]", "\"Budi\""),
         ("task.orderNo ?? \"none\"", "\"none\""),
         ("task?.missing?.deeper", "()"),
-        ("try { throw \"x\" } catch (e) { e + \"!\" }", "\"x!\""),
+        ("let t = (); try { throw \"x\" } catch (e) { t = e + \"!\"; } t", "\"x!\""),
         ("[1, 2.5, true, (), \"x\", 'y', [1], #{a: 1}]", "[1,2.5,true,null,\"x\",\"y\",[1],{\"a\":1}]"),
         ("let text = \"aXbX\"; text.replace(\"X\", \"--\"); text", "\"a--b--\""),
         ("[1, \"a\"].to_string()", "\"[1, \\\"a\\\"]\""),

@@ -16,11 +16,11 @@ fn entry_points_must_be_there_with_their_parameters() {
 fn a_function_that_is_nowhere_is_found_with_the_closest_there_is() {
     let fault = wrong("fn helper(x) { x }\nfn value(task, args) {\n  helpr(task.n)\n}");
     assert_eq!((fault.line, fault.column), (Some(3), Some(3)));
-    assert_eq!(fault.text, "Function not found: helpr. Is helper meant?");
+    assert_eq!(fault.text, "Function not found: helpr. Did you mean helper?");
     assert!(
         wrong("fn helper(x) { x } fn value(task, args) { helper(1, 2) }").text.contains("other arguments than these 2")
     );
-    assert!(wrong("fn value(task, args) { task.title.to_uper() }").text.contains("Is to_upper meant?"));
+    assert!(wrong("fn value(task, args) { task.title.to_uper() }").text.contains("Did you mean to_upper?"));
     assert!(wrong("fn value(task, args) { loop { break nowhere(1); } }").text.contains("nowhere"));
     assert!(wrong("fn value(task, args) { if false { nowhere() } }").text.contains("nowhere"));
 }
@@ -67,7 +67,7 @@ fn libs_are_seen_from_the_top_of_a_file_and_from_inside_functions() {
     let fault = |text: &str| compiler.program(ScriptKind::Field, "probe", text).unwrap_err().text;
     assert_eq!(
         fault("import \"lib/geo\" as g;\nfn value(task, args) { g::twise(1) }"),
-        "Function not found: g::twise. Is twice meant?"
+        "Function not found: g::twise. Did you mean twice?"
     );
     assert!(fault("import \"lib/geo\" as g;\nfn value(task, args) { g::hidden() }").contains("not found: g::hidden"));
     assert!(fault("import \"lib/none\" as g;\nfn value(task, args) { g::f() }").contains("no lib/none"));
