@@ -149,7 +149,11 @@ impl Export {
         let mut draft = Draft::beside(&self.output, plan.rows(), meter.clone())?;
         let outcome = export::stream(&app, plan, &mut draft, &meter)?;
         draft.keep(&self.output)?;
-        start::say(&format!("{} tasks in {}, {} matched", outcome.total, self.output.display(), outcome.matched));
+        let made = match outcome.rows == outcome.total {
+            true => format!("{} tasks", outcome.total),
+            false => format!("{} rows of {} tasks", outcome.rows, outcome.total),
+        };
+        start::say(&format!("{made} in {}, {} matched", self.output.display(), outcome.matched));
         outcome.warnings.iter().for_each(|warning| start::say(&format!("note: {warning}")));
         Ok(())
     }

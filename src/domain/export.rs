@@ -148,12 +148,7 @@ impl ExportRequest {
     ///
     /// # Errors
     /// `Invalid` with every fault.
-    pub fn read(
-        mut params: Params,
-        zone: &Zone,
-        names: &FieldNames,
-        columns: &FieldNames,
-    ) -> super::Result<Self> {
+    pub fn read(mut params: Params, zone: &Zone, names: &FieldNames, columns: &FieldNames) -> super::Result<Self> {
         let formats = Download::ALL.map(Download::name);
         let download = match params.required("download") {
             Some(_) => params.one_of("download", &formats, Download::named),

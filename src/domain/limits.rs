@@ -46,6 +46,10 @@ pub const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 pub const MAX_CONFIG_FIELDS: usize = 2_000;
 /// Flows that one export config may name.
 pub const MAX_CONFIG_FLOWS: usize = 1_000;
+/// Entries of a list inside a column of an export config.
+pub const MAX_CONFIG_ENTRIES: usize = 1_000;
+/// Faults after which no more columns and flows of an export config are looked at.
+pub const MAX_CONFIG_FAULTS: usize = 100;
 /// The most export configs on one page of a list.
 pub const MAX_CONFIG_PAGE: u64 = 100;
 /// Characters of the name of a flow, a hub or a config.

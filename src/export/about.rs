@@ -50,9 +50,10 @@ impl Plan {
 impl Plan {
     /// What a config and its scripts have to do with it.
     fn shaped(&self, tasks: u64) -> impl Iterator<Item = (&'static str, String)> {
-        let config = self.used.config.iter().map(|config| {
-            ("Export config", format!("{}, version {} ({})", config.name, config.version, config.id))
-        });
+        let config =
+            self.used.config.iter().map(|config| {
+                ("Export config", format!("{}, version {} ({})", config.name, config.version, config.id))
+            });
         let scripts = self.used.scripts.iter().map(|script| ("Script", format!("{}, {}", script.name, script.hash)));
         let rows = self.counts.iter().flat_map(move |counts| {
             let left_out = self.ids.len() as u64 - tasks;

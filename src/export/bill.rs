@@ -53,7 +53,11 @@ fn of_item(item: &Json, each: &mut dyn FnMut(&str, f64)) {
     match item.get("costs") {
         Some(Json::Array(costs)) => costs.iter().for_each(|cost| named(cost, each)),
         Some(Json::Object(costs)) => {
-            costs.iter().for_each(|(name, cost)| if let Some(amount) = amount(cost) { each(name, amount) });
+            costs.iter().for_each(|(name, cost)| {
+                if let Some(amount) = amount(cost) {
+                    each(name, amount)
+                }
+            });
         }
         _ => named(item, each),
     }

@@ -76,8 +76,11 @@ pub fn preview(
     let (fixed, whole) = sizes(app, plan)?;
     let count = rows.len() as u64;
     let estimated = scaled(matched, count, tasks);
-    let estimate =
-        Estimate { tasks: matched, rows: estimated, bytes: fixed + scaled(estimated, whole.saturating_sub(fixed), count) };
+    let estimate = Estimate {
+        tasks: matched,
+        rows: estimated,
+        bytes: fixed + scaled(estimated, whole.saturating_sub(fixed), count),
+    };
     let timings = told.calls.into_iter().map(|(script, calls)| (script, calls.calls, calls.spent)).collect();
     Ok(Preview { columns, rows, faults: told.faults, timings, estimate })
 }

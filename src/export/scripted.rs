@@ -182,9 +182,7 @@ impl Scripted {
                         Value::Empty
                     })
                 }
-                (Cell::Cost(key, cost), _) => {
-                    cost.of(ValueRef::of_raw(record.cells.get(*key).copied().flatten()))
-                }
+                (Cell::Cost(key, cost), _) => cost.of(ValueRef::of_raw(record.cells.get(*key).copied().flatten())),
                 _ => Value::Empty,
             });
         }

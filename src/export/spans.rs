@@ -221,10 +221,7 @@ mod tests {
     fn every_row_is_in_one_span_and_tasks_without_rows_in_none_of_their_own() {
         let rows = [1, 0, 3, 0, 0, 7, 1, 0];
         assert_eq!(spans(&rows, 3, false), [(0, 4, 0..3, 0), (4, 7, 3..6, 0), (11, 1, 6..8, 0)]);
-        assert_eq!(
-            spans(&rows, 3, true),
-            [(0, 3, 0..3, 0), (3, 3, 2..6, 2), (6, 3, 5..6, 2), (9, 3, 5..7, 5)]
-        );
+        assert_eq!(spans(&rows, 3, true), [(0, 3, 0..3, 0), (3, 3, 2..6, 2), (6, 3, 5..6, 2), (9, 3, 5..7, 5)]);
         assert_eq!(spans(&[0, 0], 3, true), []);
         assert_eq!(Spans::of(7, None, 3, true).map(|span| span.tasks).collect::<Vec<_>>(), [0..3, 3..6, 6..7]);
     }

@@ -17,8 +17,21 @@ use super::work;
 
 /// The keys of a request that select and order tasks, beside those of the config.
 const SELECTING: [&str; 15] = [
-    "download", "status", "flowId", "flow", "hubId", "assignee", "doneBy", "timeBy", "timeFrom", "timeTo", "q", "ids",
-    "sortBy", "sortOrder", "limit",
+    "download",
+    "status",
+    "flowId",
+    "flow",
+    "hubId",
+    "assignee",
+    "doneBy",
+    "timeBy",
+    "timeFrom",
+    "timeTo",
+    "q",
+    "ids",
+    "sortBy",
+    "sortOrder",
+    "limit",
 ];
 
 /// `POST /export-config/preview`
@@ -41,8 +54,7 @@ fn split(body: &[u8]) -> Result<(String, Map<String, Value>)> {
     let pairs = raw::pairs(body).map_err(Error::invalid)?;
     let (selecting, config): (Vec<_>, Vec<_>) = pairs.iter().partition(|(key, _)| SELECTING.contains(&key.as_ref()));
     let value = |text: &str| serde_json::from_str(text).map_err(|why| Error::internal("http", why));
-    let selecting =
-        selecting.iter().map(|(key, text)| Ok((key.to_string(), value(text)?))).collect::<Result<_>>()?;
+    let selecting = selecting.iter().map(|(key, text)| Ok((key.to_string(), value(text)?))).collect::<Result<_>>()?;
     let config: Vec<String> = config.iter().map(|(key, text)| format!("{}:{text}", raw::quote(key))).collect();
     Ok((format!("{{{}}}", config.join(",")), selecting))
 }

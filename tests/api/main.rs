@@ -5,6 +5,7 @@
 mod support;
 
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;

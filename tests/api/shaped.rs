@@ -17,7 +17,11 @@ fn include(task, args) { task.hidden != true }
 fn rows(task, args) {
     if task.items == () { return #{}; }
     let rows = [];
-    for item in task.items { rows.push(#{ sku: item.sku, title: args.prefix + item.sku }); }
+    for item in task.items {
+        let row = #{ sku: item.sku };
+        if "prefix" in args { row.title = args.prefix + item.sku; }
+        rows.push(row);
+    }
     rows
 }
 fn columns(args) { [#{ id: "sku", title: "SKU" }] }
@@ -25,22 +29,30 @@ fn columns(args) { [#{ id: "sku", title: "SKU" }] }
 
 const DOUBLE: &str = "fn value(task, args) { task.n * args.by }";
 
+/// A house in which scripts have time, however busy the machine is.
+fn patient() -> House {
+    House::with(|settings| settings.scripts.max_call_ms = 60_000)
+}
+
 /// Two flows with their tasks: of deliveries the first is hidden, the second has no item, the third one
 /// and the fourth three; inspections are plain.
 fn house() -> House {
-    let house = House::new();
+    let house = patient();
     house.script("flows/by_item.rhai", BY_ITEM);
     house.script("fields/times.rhai", DOUBLE);
     put_flow(&house, DELIVERY, "Delivery");
     put_flow(&house, INSPECTION, "Inspection");
     let of = |number, flow, more: &str| task(number, &format!(r#""flowId":"{}"{more}"#, id(flow))) + "\n";
-    house.load(&[
-        of(1, DELIVERY, r#","hidden":true,"items":[{"sku":"z"}]"#),
-        of(2, DELIVERY, r#","items":[]"#),
-        of(3, DELIVERY, r#","items":[{"sku":"a"}]"#),
-        of(4, DELIVERY, r#","items":[{"sku":"b"},{"sku":"c"},{"sku":"d"}]"#),
-        of(5, INSPECTION, r#","weight":1.5,"photo_0_url":"https://x.example/1.jpg","photo_0_path":"1.jpg""#),
-    ].concat());
+    house.load(
+        &[
+            of(1, DELIVERY, r#","hidden":true,"items":[{"sku":"z"}]"#),
+            of(2, DELIVERY, r#","items":[]"#),
+            of(3, DELIVERY, r#","items":[{"sku":"a"}]"#),
+            of(4, DELIVERY, r#","items":[{"sku":"b"},{"sku":"c"},{"sku":"d"}]"#),
+            of(5, INSPECTION, r#","weight":1.5,"photo_0_url":"https://x.example/1.jpg","photo_0_path":"1.jpg""#),
+        ]
+        .concat(),
+    );
     house
 }
 
@@ -59,8 +71,8 @@ fn script(id: &str, script: &str, args: Value) -> Value {
     json!({"id": id, "component": "script", "title": id, "script": script, "args": args})
 }
 
-fn by_item() -> Value {
-    json!([{"flowId": id(DELIVERY), "script": "by_item", "args": {"prefix": "Item "}}])
+fn by_item(args: Value) -> Value {
+    json!([{"flowId": id(DELIVERY), "script": "by_item", "args": args}])
 }
 
 /// Keeps a config and gives its id.
@@ -94,26 +106,30 @@ fn lines(house: &House, answer: &Value) -> Vec<String> {
 fn tasks_of_mixed_flows_become_none_one_or_many_rows_in_one_file() {
     let house = house();
     let fields = json!([field("_id", "Task"), field("title", "Title"), script("twice", "times", json!({"by": 2}))]);
-    let config = keep(&house, "Items", fields, json!({"flows": by_item()}));
+    let config = keep(&house, "Items", fields, json!({"flows": by_item(json!({"prefix": "Item "}))}));
     let answer = house.export(&body("xlsx", &config, json!({})));
     let rows = sheet(&house, &answer, "main");
     let row = |number: u64, title: &str, twice: &str, sku: &str| {
         vec![id(number).to_string(), title.to_owned(), twice.to_owned(), sku.to_owned()]
     };
-    assert_eq!(rows, [
-        ["Task", "Title", "twice", "SKU"].map(str::to_owned).to_vec(),
-        row(3, "Item a", "6", "a"),
-        row(4, "Item b", "8", "b"),
-        row(4, "Item c", "8", "c"),
-        row(4, "Item d", "8", "d"),
-        row(5, "Task 5", "10", ""),
-    ]);
+    assert_eq!(
+        rows,
+        [
+            ["Task", "Title", "twice", "SKU"].map(str::to_owned).to_vec(),
+            row(3, "Item a", "6", "a"),
+            row(4, "Item b", "8", "b"),
+            row(4, "Item c", "8", "c"),
+            row(4, "Item d", "8", "d"),
+            row(5, "Task 5", "10", ""),
+        ]
+    );
     assert_eq!((&answer["total_data_be"], &answer["total_matched"]), (&json!(3), &json!(5)));
     assert_eq!((&answer["truncated"], &answer["last_field"]), (&json!(false), &json!("sku")));
     let entry = entry(&house, &answer);
     assert_eq!((&entry["totalRecords"], &entry["totalTasks"], &entry["rowsDone"]), (&json!(5), &json!(3), &json!(5)));
     assert_eq!((&entry["config"]["name"], &entry["config"]["version"]), (&json!("Items"), &json!(1)));
-    let scripts: Vec<&str> = entry["scripts"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    let scripts: Vec<&str> =
+        entry["scripts"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
     assert_eq!(scripts, ["fields/times", "flows/by_item"]);
     assert_eq!(entry["scripts"][0]["hash"].as_str().map(str::len), Some(64));
     let about = sheet(&house, &answer, "About");
@@ -123,10 +139,11 @@ fn tasks_of_mixed_flows_become_none_one_or_many_rows_in_one_file() {
 #[test]
 fn every_format_has_the_same_rows_under_the_ids_of_the_columns() {
     let house = house();
-    let when = json!({"id": "when", "component": "script", "title": "When", "expression": "time(\"2025-06-15T08:00:00Z\")"});
+    let when =
+        json!({"id": "when", "component": "script", "title": "When", "expression": "time(\"2025-06-15T08:00:00Z\")"});
     let site = json!({"id": "site", "component": "script", "title": "Site", "expression": "link(\"https://x.example/\" + task.n, \"Look\")"});
     let fields = json!([field("n", "Number"), when, site]);
-    let config = keep(&house, "Items", fields, json!({"flows": by_item()}));
+    let config = keep(&house, "Items", fields, json!({"flows": by_item(json!({}))}));
     let json = house.file(&house.export(&body("json", &config, json!({}))));
     let json: Vec<Value> = serde_json::from_slice(&json).unwrap();
     let numbers: Vec<_> = json.iter().map(|row| row["n"].as_u64().unwrap()).collect();
@@ -159,7 +176,8 @@ fn faults_leave_cells_empty_or_rows_plain_and_are_counted_and_told() {
     assert!(warnings.contains("The script flows/wrong failed 2 times"), "{warnings}");
     assert_eq!(entry(&house, &answer)["faults"], json!({"fields/picky": 2, "flows/wrong": 2}));
     let about: Vec<String> = sheet(&house, &answer, "About").into_iter().map(|row| row.join(" ")).collect();
-    let told = |task: u64, text: &str| about.iter().any(|line| line.contains(&id(task).to_string()) && line.contains(text));
+    let told =
+        |task: u64, text: &str| about.iter().any(|line| line.contains(&id(task).to_string()) && line.contains(text));
     assert!(told(3, "flows/wrong, line 3") && told(4, "nowhere") && told(5, "picky is empty"), "{about:#?}");
 }
 
@@ -232,11 +250,13 @@ fn the_config_of_another_organisation_is_as_unknown_as_one_that_is_not_there() {
 #[test]
 fn fields_pick_and_order_among_the_columns_of_the_config() {
     let house = house();
-    let bill = json!({"id": "bill", "component": "bill", "title": "Bill", "additionalField": ["bill.Fee", "bill.totalCost"]});
+    let bill =
+        json!({"id": "bill", "component": "bill", "title": "Bill", "additionalField": ["bill.Fee", "bill.totalCost"]});
     let fields = json!([field("n", "N"), script("twice", "times", json!({"by": 2})), bill,
         {"id": "photo", "component": "photo", "title": "Door", "uniqueTitle": "The door"}]);
-    let config = keep(&house, "Many", fields, json!({"flows": by_item()}));
-    let head = |fields: Value| lines(&house, &house.export(&body("csv", &config, json!({"fields": fields}))))[0].clone();
+    let config = keep(&house, "Many", fields, json!({"flows": by_item(json!({}))}));
+    let head =
+        |fields: Value| lines(&house, &house.export(&body("csv", &config, json!({"fields": fields}))))[0].clone();
     assert_eq!(head(Value::Null), "N,twice,Bill,Bill Fee,Bill totalCost,The door 0 path,The door 0 url,SKU");
     assert_eq!(head(json!("sku, twice,bill.Fee,n")), "SKU,twice,Bill Fee,N");
     assert_eq!(head(json!("photo,n,url")), "The door 0 url,N");
@@ -255,12 +275,15 @@ fn fields_pick_and_order_among_the_columns_of_the_config() {
 
 #[test]
 fn equal_titles_are_told_apart_and_costs_of_bills_are_numbers() {
-    let house = House::new();
+    let house = patient();
     house.load(&task(1, r#""bill":[{"title":"Fee","cost":1.1},{"title":"Fee","cost":2.2},{"title":"Ice","cost":4}]"#));
     let bill = json!({"id": "bill", "component": "bill", "title": "Bill", "additionalField": ["bill.Fee", "bill.totalCost", "bill.No"]});
     let fields = json!([field("n", "Same"), field("title", "Same"), bill]);
     let config = keep(&house, "Bills", fields, json!({}));
-    let csv = lines(&house, &house.export(&body("csv", &config, json!({"fields": "n,title,bill.Fee,bill.totalCost,bill.No"}))));
+    let csv = lines(
+        &house,
+        &house.export(&body("csv", &config, json!({"fields": "n,title,bill.Fee,bill.totalCost,bill.No"}))),
+    );
     assert_eq!(csv, ["Same (n),Same (title),Bill Fee,Bill totalCost,Bill No", "1,Task 1,3.3,7.3,"]);
     let json = house.file(&house.export(&body("json", &config, json!({"fields": "bill.totalCost"}))));
     assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), json!([{"bill.totalCost": 7.3}]));
@@ -268,7 +291,7 @@ fn equal_titles_are_told_apart_and_costs_of_bills_are_numbers() {
 
 #[test]
 fn the_zone_of_the_request_comes_before_that_of_the_config_and_that_before_the_operators() {
-    let house = House::new();
+    let house = patient();
     house.load(&task(1, ""));
     let clock = json!({"id": "clock", "component": "script", "title": "Clock", "expression": "format_time(time(task.createdTime), \"%H:%M\")"});
     let config = |name: &str, more: Value| keep(&house, name, json!([clock]), more);
@@ -290,12 +313,23 @@ fn the_flows_of_the_config_filter_unless_the_request_names_some() {
 
 #[test]
 fn the_ceiling_holds_for_the_rows_that_scripts_make() {
-    let house = House::with(|settings| settings.export.direct_max_rows = 4);
-    house.script("flows/many.rhai", "fn rows(task, args) { let rows = []; for n in 0..args.rows { rows.push(#{}); } rows }");
+    let house = House::with(|settings| {
+        settings.scripts.max_call_ms = 60_000;
+        settings.export.direct_max_rows = 4;
+    });
+    house.script(
+        "flows/many.rhai",
+        "fn rows(task, args) { let rows = []; for n in 0..args.rows { rows.push(#{}); } rows }",
+    );
     put_flow(&house, DELIVERY, "Delivery");
     house.load(&task(1, &format!(r#""flowId":"{}""#, id(DELIVERY))));
     let config = |name: &str, rows: u64| {
-        keep(&house, name, json!([field("n", "N")]), json!({"flows": [{"flowId": id(DELIVERY), "script": "many", "args": {"rows": rows}}]}))
+        keep(
+            &house,
+            name,
+            json!([field("n", "N")]),
+            json!({"flows": [{"flowId": id(DELIVERY), "script": "many", "args": {"rows": rows}}]}),
+        )
     };
     let fits = house.export(&body("csv", &config("four", 4), json!({})));
     assert_eq!((fits["total_data_be"].as_u64(), lines(&house, &fits).len()), (Some(1), 5));
@@ -306,8 +340,11 @@ fn the_ceiling_holds_for_the_rows_that_scripts_make() {
 
 #[test]
 fn each_part_of_a_zip_has_ten_thousand_rows_also_where_they_cut_a_task_in_two() {
-    let house = House::new();
-    house.script("flows/many.rhai", "fn rows(task, args) { let rows = []; for n in 0..700 { rows.push(#{ n: task.n * 1000 + n }); } rows }");
+    let house = patient();
+    house.script(
+        "flows/many.rhai",
+        "fn rows(task, args) { let rows = []; for n in 0..700 { rows.push(#{ n: task.n * 1000 + n }); } rows }",
+    );
     put_flow(&house, DELIVERY, "Delivery");
     let of = |number| task(number, &format!(r#""flowId":"{}""#, id(DELIVERY))) + "\n";
     house.load(&(0..30).map(of).collect::<String>());
@@ -346,7 +383,7 @@ fn a_preview_shows_rows_faults_and_an_estimate_and_stores_nothing() {
     house.script("fields/picky.rhai", "fn value(task, args) { if task.n > 4 { throw \"no\"; } task.n }");
     let preview = |more: Value| {
         let fields = json!([field("createdTime", "Made"), field("n", "N"), script("picky", "picky", json!({}))]);
-        let mut config = json!({"name": "Look", "fields": fields, "flows": by_item(), "timezone": "Asia/Jakarta",
+        let mut config = json!({"name": "Look", "fields": fields, "flows": by_item(json!({})), "timezone": "Asia/Jakarta",
             "on_fault": "fail", "sortBy": "_id", "sortOrder": "asc"});
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         house.post("/api/v3/export-config/preview", &config.to_string())
