@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["settings"],
     &["auth", "ingest", "notice", "render", "script", "storage", "store"],
     &["app"],
-    &["demo", "export", "intake", "sweep"],
+    &["configs", "demo", "export", "intake", "sweep"],
     &["http", "jobs"],
     &["cli"],
     &["main"],

@@ -24,19 +24,17 @@ impl Check {
     /// Says that settings and scripts are fine, or everything that is not.
     pub(super) fn run(&self, place: &Place) -> Result<(), Failure> {
         let (settings, faults) = start::read(place);
-        let (fine, wrong) = scripts(&settings.scripts);
+        let scripts = scripts(&settings.scripts);
         let mut told = Vec::new();
         if !faults.0.is_empty() {
             told.push(Failure::from(faults).message);
         }
-        if !wrong.is_empty() {
-            told.push(format!("not every script is fine:\n{}", wrong.join("\n")));
-        }
+        told.extend(scripts.as_ref().err().cloned());
         if !told.is_empty() {
             return Err(Failure::usage(told.join("\n")));
         }
         println!("The settings are fine. Data folder: {}", settings.data.dir.display());
-        println!("{fine}");
+        println!("{}", scripts.unwrap_or_default());
         if self.functions {
             println!();
             script::functions().for_each(list);
@@ -49,23 +47,18 @@ fn list(function: &FunctionDoc) {
     println!("{}\n    {}\n    {}", function.signature, function.about, function.example);
 }
 
-/// A sentence about the scripts that are fine, and everything that is wrong with others.
-fn scripts(settings: &Scripts) -> (String, Vec<String>) {
-    let dir = &settings.dir;
-    let library = match Library::open(settings, Clock::system().now()) {
-        Ok(library) => library,
-        Err(error) => return (String::new(), vec![error.to_string()]),
-    };
-    let current = library.current();
-    let files = current.files();
-    let wrong: Vec<String> =
-        files.iter().filter_map(|file| file.fault.as_ref()).map(|fault| told(dir, fault)).collect();
-    let fine = match (files.len() - wrong.len(), dir.is_dir()) {
-        (_, false) => format!("There is no scripts folder {}.", dir.display()),
-        (1, _) => format!("1 script is fine. Scripts folder: {}", dir.display()),
-        (count, _) => format!("{count} scripts are fine. Scripts folder: {}", dir.display()),
-    };
-    (fine, wrong)
+/// That the scripts are fine, or everything that is wrong with them.
+fn scripts(settings: &Scripts) -> Result<String, String> {
+    let dir = settings.dir.display();
+    let current = Library::open(settings, Clock::system().now()).map_err(|error| error.to_string())?.current();
+    let faults: Vec<String> = current.faults().map(|fault| told(&settings.dir, fault)).collect();
+    let fine = current.files().iter().filter(|file| file.fault.is_none()).count();
+    let fine = if fine == 1 { "1 script is fine".to_owned() } else { format!("{fine} scripts are fine") };
+    match faults.as_slice() {
+        [] if !settings.dir.is_dir() => Ok(format!("There is no scripts folder {dir}.")),
+        [] => Ok(format!("{fine}. Scripts folder: {dir}")),
+        faults => Err(format!("{fine}, and these have faults:\n{}", faults.join("\n"))),
+    }
 }
 
 /// `scripts/fields/minutes.rhai:3:14: ...`

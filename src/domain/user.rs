@@ -32,6 +32,14 @@ pub enum Permission {
     ExportTask,
     /// `view/export-log`
     ViewExportLog,
+    /// `view/export-config`
+    ViewExportConfig,
+    /// `add/export-config`
+    AddExportConfig,
+    /// `edit/export-config`
+    EditExportConfig,
+    /// `delete/export-config`
+    DeleteExportConfig,
     /// `view/task`
     ViewTask,
     /// `add/task`
@@ -54,9 +62,13 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::ExportTask,
         Self::ViewExportLog,
+        Self::ViewExportConfig,
+        Self::AddExportConfig,
+        Self::EditExportConfig,
+        Self::DeleteExportConfig,
         Self::ViewTask,
         Self::AddTask,
         Self::EditTask,
@@ -73,6 +85,10 @@ impl Permission {
         match self {
             Self::ExportTask => "export/task",
             Self::ViewExportLog => "view/export-log",
+            Self::ViewExportConfig => "view/export-config",
+            Self::AddExportConfig => "add/export-config",
+            Self::EditExportConfig => "edit/export-config",
+            Self::DeleteExportConfig => "delete/export-config",
             Self::ViewTask => "view/task",
             Self::AddTask => "add/task",
             Self::EditTask => "edit/task",
@@ -90,6 +106,10 @@ impl Permission {
         match self {
             Self::ExportTask => "export tasks",
             Self::ViewExportLog => "view export logs",
+            Self::ViewExportConfig => "view export configs",
+            Self::AddExportConfig => "add export configs",
+            Self::EditExportConfig => "edit export configs",
+            Self::DeleteExportConfig => "delete export configs",
             Self::ViewTask => "view tasks",
             Self::AddTask => "add tasks",
             Self::EditTask => "edit tasks",

@@ -62,7 +62,7 @@ async fn direct(shared: Shared, headers: HeaderMap, caller: Caller, body: Vec<u8
         if meter.stopped().is_some() {
             return Err(Error::new(Kind::Canceled, "The client left."));
         }
-        Ok((export::plan(&planner.app, &asker, &asked)?, turn))
+        Ok((export::plan(&planner.app, &asker, &asked, &meter)?, turn))
     })
     .await?;
     if wants_file(&headers, &plan) {
@@ -158,7 +158,7 @@ pub(super) fn answer(app: &App, log: &ExportLog, may_fetch: bool) -> Response {
         State::Done | State::Expired => {
             let file = log.file_at(app.clock.now()).filter(|_| may_fetch);
             data["link"] = json!(file.map(|file| files::link(app, log.id, file)));
-            more["total_data_be"] = json!(log.rows);
+            more["total_data_be"] = json!(log.tasks());
             more["last_id"] = json!(log.last_id);
             more["last_field"] = json!(log.last_field);
             "Success"

@@ -24,9 +24,7 @@ const MOST_TOLD: usize = 100;
 /// with a fault is told and no reason: its last good version is live.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let app = shared.app;
-    let generation = app.scripts.current();
-    let faults = generation.files().iter().filter_map(|file| file.fault.as_ref());
-    let faults: Vec<Value> = faults.take(MOST_TOLD).map(scripts::told).collect();
+    let faults: Vec<Value> = app.scripts.current().faults().take(MOST_TOLD).map(scripts::told).collect();
     let looked = work(move || {
         Ok([("store", app.store.check_writable()), ("files", app.folder.check()), ("scripts", app.scripts.check())])
     });

@@ -5,12 +5,14 @@
 
 mod body;
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;
 mod guard;
 mod health;
 mod page;
+mod preview;
 mod reply;
 mod routes;
 mod scripts;

@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use crate::domain::ScriptFault;
 use crate::domain::limits::{MAX_SCRIPT_BYTES, MAX_SCRIPT_NAME, MAX_SCRIPTS};
 
+use super::generation::label;
 use super::{Error, ScriptKind};
 
 const ENDING: &str = ".rhai";
@@ -44,37 +45,44 @@ impl<T: Into<String>> From<T> for Refusal {
     }
 }
 
-/// Every file that looks like a script, by kind and name; none where there is no folder.
+/// What one look finds.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// Every file that looks like a script, by kind and name.
+    pub found: Vec<Found>,
+    /// Those that lie beside the three folders, by name.
+    pub strays: Vec<ScriptFault>,
+}
+
+/// Looks at the folder; where there is none, nothing is found.
 ///
 /// # Errors
 /// When the folder or one of the three in it is there and cannot be read, or is open to everybody, or
 /// when there are more files than the most.
-pub(super) fn look(dir: &Path) -> Result<Vec<Found>, Error> {
-    if entries(dir)?.is_none() {
-        return Ok(Vec::new());
-    }
+pub(super) fn look(dir: &Path) -> Result<Look, Error> {
+    let Some(beside) = scripts(dir)? else { return Ok(Look::default()) };
     let root = dir.canonicalize().map_err(|source| Error::at(dir, source))?;
     let mut all = Vec::new();
     for kind in ScriptKind::ALL {
-        let folder = dir.join(kind.folder());
-        for entry in entries(&folder)?.into_iter().flatten() {
-            let file_name = entry.map_err(|source| Error::at(&folder, source))?.file_name();
-            let Some(name) = script_name(&file_name.to_string_lossy()) else { continue };
-            if all.len() == MAX_SCRIPTS {
-                return Err(Error::TooMany(dir.to_owned()));
-            }
-            all.push((kind, name, folder.join(&file_name)));
-        }
+        let scripts = scripts(&dir.join(kind.folder()))?.unwrap_or_default();
+        all.extend(scripts.into_iter().map(|(name, path)| (kind, name, path)));
     }
-    all.sort_unstable();
+    if all.len() + beside.len() > MAX_SCRIPTS {
+        return Err(Error::TooMany(dir.to_owned()));
+    }
     let found = all.into_iter().filter_map(|(kind, name, path)| {
-        let text = content(&root, &name, &path).transpose()?.map_err(|Refusal { line, text }| {
-            let script = format!("{}/{name}", kind.folder());
-            ScriptFault { script, line, column: None, text }
-        });
+        let text = content(&root, &name, &path).transpose()?;
+        let text =
+            text.map_err(|Refusal { line, text }| ScriptFault { script: label(kind, &name), line, column: None, text });
         Some(Found { kind, name, text })
     });
-    Ok(found.collect())
+    Ok(Look { found: found.collect(), strays: beside.into_iter().map(|(name, _)| stray(name)).collect() })
+}
+
+fn stray(name: String) -> ScriptFault {
+    let text =
+        "It lies beside the folders fields, flows and lib, and is not used. Move it into one of them.".to_owned();
+    ScriptFault { script: name, line: None, column: None, text }
 }
 
 /// A number that is another one when a file came, went or was written, from names, sizes and times
@@ -101,17 +109,25 @@ fn of(path: &Path) -> u64 {
     facts.finish()
 }
 
-/// What lies in a folder; nothing where there is none.
-fn entries(folder: &Path) -> Result<Option<fs::ReadDir>, Error> {
+/// What looks like a script in a folder, by name; nothing where there is no folder. A few more than the
+/// most are enough to know that there are too many.
+fn scripts(folder: &Path) -> Result<Option<Vec<(String, PathBuf)>>, Error> {
     /// Everybody may write.
     const OPEN: u32 = 0o002;
-    let looked = fs::metadata(folder).and_then(|facts| Ok((facts, fs::read_dir(folder)?)));
-    match looked {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::at(folder, error)),
-        Ok((facts, _)) if facts.mode() & OPEN != 0 => Err(Error::Open(folder.to_owned())),
-        Ok((_, entries)) => Ok(Some(entries)),
-    }
+    let looked = fs::metadata(folder).and_then(|facts| Ok((facts.mode(), fs::read_dir(folder)?)));
+    let entries = match looked {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::at(folder, error)),
+        Ok((mode, _)) if mode & OPEN != 0 => return Err(Error::Open(folder.to_owned())),
+        Ok((_, entries)) => entries,
+    };
+    let named = entries.filter_map(|entry| match entry {
+        Ok(entry) => script_name(&entry.file_name().to_string_lossy()).map(|name| Ok((name, entry.path()))),
+        Err(error) => Some(Err(Error::at(folder, error))),
+    });
+    let mut named = named.take(MAX_SCRIPTS + 1).collect::<Result<Vec<_>, _>>()?;
+    named.sort_unstable();
+    Ok(Some(named))
 }
 
 /// The name of a script without its ending; nothing for what is none, such as the copies, swap

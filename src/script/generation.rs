@@ -70,6 +70,8 @@ impl ScriptFile {
 #[derive(Debug)]
 pub struct Generation {
     pub(super) files: Vec<ScriptFile>,
+    /// Files that lie beside the three folders.
+    pub(super) strays: Vec<ScriptFault>,
     pub(super) compiler: Arc<Compiler>,
 }
 
@@ -83,6 +85,11 @@ impl Generation {
     pub fn file(&self, kind: ScriptKind, name: &str) -> Option<&ScriptFile> {
         let place = self.files.binary_search_by(|file| (file.kind, file.name.as_str()).cmp(&(kind, name))).ok()?;
         self.files.get(place)
+    }
+
+    /// Everything that is wrong with the folder's files.
+    pub fn faults(&self) -> impl Iterator<Item = &ScriptFault> {
+        self.files.iter().filter_map(|file| file.fault.as_ref()).chain(&self.strays)
     }
 
     /// The live version of a script.

@@ -8,7 +8,7 @@ use crate::domain::{Moment, ScriptFault};
 use crate::settings::Scripts;
 
 use super::compiler::Compiler;
-use super::folder::Found;
+use super::folder::{Found, Look};
 use super::generation::label;
 use super::{Generation, Program, ScriptFile, ScriptKind};
 
@@ -19,16 +19,18 @@ impl Generation {
     /// No scripts; expressions can be compiled all the same.
     pub(super) fn empty(settings: &Scripts) -> Self {
         let (compiler, _) = Compiler::new(settings, &[]);
-        Self { files: Vec::new(), compiler: Arc::new(compiler) }
+        Self { files: Vec::new(), strays: Vec::new(), compiler: Arc::new(compiler) }
     }
 }
 
 /// The generation after `before`, now that this was found; nothing when all of it is as it was.
-pub(super) fn next(before: &Generation, found: Vec<Found>, settings: &Scripts, now: Moment) -> Option<Generation> {
+pub(super) fn next(before: &Generation, look: Look, settings: &Scripts, now: Moment) -> Option<Generation> {
+    let Look { found, strays } = look;
     let same = |(file, found): (&ScriptFile, &Found)| {
         (file.kind, &file.name, &file.seen) == (found.kind, &found.name, &found.text)
     };
-    if before.files.len() == found.len() && before.files.iter().zip(&found).all(same) {
+    let is_same = before.files.len() == found.len() && before.files.iter().zip(&found).all(same);
+    if is_same && before.strays == strays {
         return None;
     }
     let (libs, scripts): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|found| found.kind == ScriptKind::Lib);
@@ -41,10 +43,13 @@ pub(super) fn next(before: &Generation, found: Vec<Found>, settings: &Scripts, n
     // By kind and name, as they were found: `lib` is the last of the kinds.
     let mut files: Vec<ScriptFile> = scripts.collect();
     files.extend(libs.into_iter().map(|found| shelf.file(old(&found), found, now)));
-    let after = Generation { files, compiler: Arc::clone(&shelf.compiler) };
+    let after = Generation { files, strays, compiler: Arc::clone(&shelf.compiler) };
     tell(before, &after);
     Some(after)
 }
+
+/// Files of `lib` by their names.
+type Texts = BTreeMap<String, Arc<str>>;
 
 /// A text that passes.
 type Passed = (Program, Arc<str>);
@@ -61,26 +66,14 @@ impl Shelf {
     /// Tries the texts that were found. One that does not pass gives way to the one that was live, and
     /// that one, where it does not fit the others any more, to none; until all pass.
     fn of(before: &Generation, found: &[Found], settings: &Scripts) -> Self {
-        let old: BTreeMap<&str, Passed> = before
-            .files
-            .iter()
-            .filter(|file| file.kind == ScriptKind::Lib)
-            .filter_map(|file| Some((file.name.as_str(), (file.program.clone()?, Arc::clone(file.text.as_ref()?)))))
-            .collect();
+        let old = live_libs(before);
         let last = |name: &str| old.get(name).map(|(_, text)| Arc::clone(text));
-        let (mut tried, mut faults) = (BTreeMap::new(), BTreeMap::new());
+        let (mut tried, mut faults) = (Texts::new(), BTreeMap::new());
         for lib in found {
             let text = lib.text.clone().map_err(|fault| faults.insert(lib.name.clone(), fault)).ok();
             tried.extend(text.or_else(|| last(&lib.name)).map(|text| (lib.name.clone(), text)));
         }
-        let is_old = |tried: &BTreeMap<String, Arc<str>>| {
-            tried.len() == old.len() && tried.iter().all(|(name, text)| last(name).as_ref() == Some(text))
-        };
-        loop {
-            if is_old(&tried) {
-                let live = old.into_iter().map(|(name, passed)| (name.to_owned(), passed)).collect();
-                return Self { compiler: Arc::clone(&before.compiler), is_new: false, live, faults };
-            }
+        while !tried.iter().eq(old.iter().map(|(name, (_, text))| (name, text))) {
             let (compiler, live, wrong) = attempt(settings, &tried);
             if wrong.is_empty() {
                 return Self { compiler: Arc::new(compiler), is_new: true, live, faults };
@@ -93,6 +86,7 @@ impl Shelf {
                 faults.entry(name).or_insert(fault);
             }
         }
+        Self { compiler: Arc::clone(&before.compiler), is_new: false, live: old, faults }
     }
 
     /// What becomes of a file of `lib`.
@@ -100,18 +94,21 @@ impl Shelf {
         let (live, fault) = (self.live.get(&found.name).cloned(), self.faults.get(&found.name).cloned());
         let text = live.as_ref().map(|(_, text)| text);
         let since = old.filter(|old| old.text.as_ref() == text).and_then(|old| old.loaded).unwrap_or(now);
-        let about = None;
+        let about = live.as_ref().and_then(|(program, _)| program.about());
         let (program, text) = live.unzip();
         let loaded = text.as_ref().map(|_| since);
         ScriptFile { kind: found.kind, name: found.name, about, program, text, loaded, fault, seen: found.text }
     }
 }
 
+fn live_libs(before: &Generation) -> BTreeMap<String, Passed> {
+    let libs = before.files.iter().filter(|file| file.kind == ScriptKind::Lib);
+    let live = |file: &ScriptFile| Some((file.name.clone(), (file.program.clone()?, file.text.clone()?)));
+    libs.filter_map(live).collect()
+}
+
 /// A compiler with these texts as its libs, those that pass, and what is wrong with the others.
-fn attempt(
-    settings: &Scripts,
-    texts: &BTreeMap<String, Arc<str>>,
-) -> (Compiler, BTreeMap<String, Passed>, Vec<(String, ScriptFault)>) {
+fn attempt(settings: &Scripts, texts: &Texts) -> (Compiler, BTreeMap<String, Passed>, Vec<(String, ScriptFault)>) {
     let pairs: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), &**text)).collect();
     let (compiler, mut wrong) = Compiler::new(settings, &pairs);
     let mut live = BTreeMap::new();
@@ -128,7 +125,7 @@ fn attempt(
 
 /// Those at fault for a reason of their own: the others mention one of them, and may be fine once it
 /// has given way.
-fn causes(wrong: Vec<(String, ScriptFault)>, tried: &BTreeMap<String, Arc<str>>) -> Vec<(String, ScriptFault)> {
+fn causes(wrong: Vec<(String, ScriptFault)>, tried: &Texts) -> Vec<(String, ScriptFault)> {
     let names: BTreeSet<String> = wrong.iter().map(|(name, _)| name.clone()).collect();
     let is_led = |(name, _): &(String, ScriptFault)| {
         let mut mentioned = tried.get(name).into_iter().flat_map(|text| mentioned(text));
@@ -146,7 +143,9 @@ fn mentioned(text: &str) -> impl Iterator<Item = &str> {
 
 /// A script that compiles, is linted, and whose examples come out as it says.
 fn passing(compiler: &Compiler, kind: ScriptKind, name: &str, text: &str) -> Result<Program, ScriptFault> {
-    compiler.program(kind, name, text)
+    let program = compiler.program(kind, name, text)?;
+    program.run_examples()?;
+    Ok(program)
 }
 
 fn compiled(compiler: &Compiler, found: &Found) -> Result<Passed, ScriptFault> {
@@ -159,7 +158,7 @@ fn file(old: Option<&ScriptFile>, made: Result<Passed, ScriptFault>, found: Foun
     let Found { kind, name, text: seen } = found;
     match (made, old) {
         (Ok((program, text)), _) => {
-            let about = None;
+            let about = program.about();
             let (program, text, loaded) = (Some(program), Some(text), Some(now));
             ScriptFile { kind, name, about, program, text, loaded, fault: None, seen }
         }
@@ -179,13 +178,10 @@ fn tell(before: &Generation, after: &Generation) {
     let gone: Vec<&ScriptFile> =
         before.files.iter().filter(|file| after.file(file.kind, &file.name).is_none()).collect();
     let live = after.files.iter().filter(|file| file.text.is_some()).count();
-    tracing::info!(live, changed = named(&changed), gone = named(&gone), "the scripts are others");
-    for file in &after.files {
-        let Some(fault) = &file.fault else { continue };
-        if old(file).and_then(|old| old.fault.as_ref()) != Some(fault) {
-            let (file, line, column) = (format!("{}.rhai", fault.script), fault.line, fault.column);
-            tracing::warn!(file, line, column, fault = fault.text, "a script has a fault; its last good version stays");
-        }
+    tracing::info!(live, changed = named(&changed), gone = named(&gone), "the scripts changed");
+    for fault in after.faults().filter(|fault| !before.faults().any(|before| before == *fault)) {
+        let (file, line, column) = (format!("{}.rhai", fault.script), fault.line, fault.column);
+        tracing::warn!(file, line, column, fault = fault.text, "a script has a fault; what was live stays live");
     }
 }
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;
@@ -14,4 +15,5 @@ mod leaving;
 mod openapi;
 mod round_trip;
 mod scripts;
+mod shaped;
 mod tasks;

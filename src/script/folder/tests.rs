@@ -23,12 +23,12 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn labels(dir: &Path) -> Vec<String> {
-    look(dir).unwrap().iter().map(|found| format!("{}/{}", found.kind.folder(), found.name)).collect()
+    look(dir).unwrap().found.iter().map(|found| format!("{}/{}", found.kind.folder(), found.name)).collect()
 }
 
 /// Why the only file is not read.
 fn refused(dir: &Path) -> ScriptFault {
-    let found = look(dir).unwrap();
+    let found = look(dir).unwrap().found;
     assert_eq!(found.len(), 1, "{found:?}");
     found[0].text.clone().unwrap_err()
 }
@@ -44,8 +44,11 @@ fn scripts_lie_in_three_folders_and_nowhere_else() {
         write(dir, place, "not one of them");
     }
     assert_eq!(labels(dir), ["fields/a-1_X", "fields/b", "flows/b", "lib/c"]);
-    assert_eq!(look(dir).unwrap()[3].text.as_deref(), Ok("lib/c"));
+    assert_eq!(look(dir).unwrap().found[3].text.as_deref(), Ok("lib/c"));
     assert!(labels(&dir.join("nowhere")).is_empty());
+    let strays = look(dir).unwrap().strays;
+    assert_eq!(strays.len(), 1, "what lies beside the folders is told");
+    assert!(strays[0].to_string().starts_with("a: It lies beside the folders fields, flows and lib"));
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn a_file_of_a_gigabyte_is_refused_by_its_size() {
     assert_eq!(fault.script, "flows/a");
     assert_eq!(fault.text, "It has 1073741824 bytes; the most is 262144. Move parts of it into lib.");
     write(house.path(), "flows/a.rhai", "/".repeat(262_144));
-    assert!(look(house.path()).unwrap()[0].text.is_ok());
+    assert!(look(house.path()).unwrap().found[0].text.is_ok());
 }
 
 #[test]
@@ -115,14 +118,14 @@ fn a_link_may_lead_about_in_the_folder_and_not_out_of_it() {
     write(house.path(), "fields/..2025/a.rhai", "mounted");
     symlink("..2025", house.path().join("fields/..data")).unwrap();
     symlink("..data/a.rhai", &link).unwrap();
-    assert_eq!(look(house.path()).unwrap()[0].text.as_deref(), Ok("mounted"));
+    assert_eq!(look(house.path()).unwrap().found[0].text.as_deref(), Ok("mounted"));
 }
 
 #[test]
 fn a_text_is_utf8_and_the_mark_before_it_is_no_part_of_it() {
     let house = house();
     write(house.path(), "lib/a.rhai", "\u{feff}fn a() {}");
-    assert_eq!(look(house.path()).unwrap()[0].text.as_deref(), Ok("fn a() {}"));
+    assert_eq!(look(house.path()).unwrap().found[0].text.as_deref(), Ok("fn a() {}"));
     write(house.path(), "lib/a.rhai", b"// one\n// \xe9\n");
     let fault = refused(house.path());
     assert_eq!((fault.line, fault.text.as_str()), (Some(2), "It is not UTF-8. Save it as UTF-8."));
@@ -146,7 +149,7 @@ fn a_thousand_scripts_are_read_and_not_one_more() {
     for number in 0..MAX_SCRIPTS {
         write(house.path(), &format!("lib/n{number}.rhai"), "");
     }
-    assert_eq!(look(house.path()).unwrap().len(), MAX_SCRIPTS);
+    assert_eq!(look(house.path()).unwrap().found.len(), MAX_SCRIPTS);
     write(house.path(), "fields/a.rhai", "");
     assert!(matches!(look(house.path()), Err(Error::TooMany(_))));
 }

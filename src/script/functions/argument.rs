@@ -2,6 +2,7 @@
 
 use rhai::{Array, Dynamic, DynamicReadLock, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
+use super::super::convert::kind;
 use super::super::types::{Link, Time};
 use super::times;
 
@@ -23,13 +24,14 @@ pub(super) fn wrong<T>(function: &str, wanted: &str, value: &Dynamic) -> Outcome
 
 /// How a fault speaks of a value.
 pub(super) fn named(value: &Dynamic) -> String {
-    match (as_text(value), written(value)) {
-        (Some(text), _) => format!("the text {}", quoted(&text)),
-        (None, Some(number)) if value.is_int() || value.is_float() => format!("the number {number}"),
-        (None, Some(written)) => written.to_string(),
-        (None, None) if value.is_array() => "a list".to_owned(),
-        (None, None) if value.is_map() => "a map".to_owned(),
-        (None, None) => value.type_name().to_owned(),
+    if let Some(text) = as_text(value) {
+        return format!("the text {}", quoted(&text));
+    }
+    match (value.as_bool(), value.as_int(), value.as_float()) {
+        (Ok(flag), ..) => flag.to_string(),
+        (_, Ok(whole), _) => format!("the number {whole}"),
+        (_, _, Ok(float)) => format!("the number {float}"),
+        _ => kind(value).to_owned(),
     }
 }
 

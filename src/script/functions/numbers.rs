@@ -101,7 +101,7 @@ fn rounded(x: f64, digits: usize) -> f64 {
 
 /// The size of a finite number with exactly so many decimals. What is rounded are the digits that
 /// people see, the shortest that tell the number apart: 2.675 is a little less than it says.
-fn decimal(x: f64, digits: usize) -> String {
+pub(super) fn decimal(x: f64, digits: usize) -> String {
     let shown = x.abs().to_string();
     let (whole, decimals) = shown.split_once('.').unwrap_or((&shown, ""));
     let Some((kept, rest)) = decimals.split_at_checked(digits) else { return pad(whole, decimals, digits) };

@@ -2,6 +2,7 @@
 
 use rhai::{Array, Dynamic, Map, Module};
 
+use super::super::Task;
 use super::argument::{Outcome, text};
 use super::{FunctionDoc, add};
 
@@ -28,6 +29,9 @@ fn get(value: Dynamic, path: Dynamic, default: Dynamic) -> Outcome {
 }
 
 fn inside(value: &Dynamic, step: &str) -> Option<Dynamic> {
+    if let Some(task) = value.read_lock::<Task>() {
+        return Some(task.field(step));
+    }
     if let Some(map) = value.read_lock::<Map>() {
         return map.get(step).cloned();
     }

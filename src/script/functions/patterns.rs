@@ -17,7 +17,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[FunctionDoc {
 }];
 
 /// Bytes of a pattern.
-const MAX_PATTERN_BYTES: usize = 1_000;
+const MAX_PATTERN_BYTES: usize = 500;
 /// Bytes of what it is compiled to, which with the size of a text is what a search can take.
 const MAX_PROGRAM_BYTES: usize = 256 * 1024;
 /// Bytes of what a search may remember to be faster.

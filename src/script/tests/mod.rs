@@ -5,6 +5,7 @@ mod compile;
 mod hostile;
 mod lazy;
 mod limits;
+mod shipped;
 
 use serde_json::{Map, Value as Json};
 
