@@ -83,7 +83,8 @@ pub(super) fn ask(app: &App, wish: Wish<'_>) -> Result<Ask> {
     Ok(Ask { view, snapshot, request, selection, config, warnings })
 }
 
-/// What all calls of scripts in one export have in common.
+/// What all calls of scripts in one export have in common: `now()` is the moment whose tasks are shown,
+/// whenever they were asked for.
 pub(super) fn session(app: &App, organization: Id, snapshot: Moment, zone: &Zone) -> Session {
     let digest_key = app.keys.digest_secret(organization);
     Session { now: snapshot, zone: zone.clone(), digest_key, patience: 1 }

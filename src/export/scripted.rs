@@ -56,7 +56,7 @@ impl Scripted {
         let whole = reads.contains(&&Reads::Whole);
         let looked_at: BTreeSet<&String> = match whole {
             true => BTreeSet::new(),
-            false => reads.into_iter().flat_map(|reads| keys_of(reads)).collect(),
+            false => reads.into_iter().flat_map(keys_of).collect(),
         };
         let mut keys: Vec<String> = looked_at.into_iter().cloned().collect();
         let looked_at = keys.clone().into();
