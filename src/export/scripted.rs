@@ -41,7 +41,6 @@ enum Cell {
     Cost(usize, Cost),
     /// With the column's id.
     Script(Script, String),
-    Given,
 }
 
 impl Scripted {
@@ -70,7 +69,6 @@ impl Scripted {
             Source::Key(key) => Cell::Key(place(key)),
             Source::Cost(bill, cost) => Cell::Cost(place(bill), cost.clone()),
             Source::Script(script) => Cell::Script(script.clone(), drawn.column.id.clone()),
-            Source::Rows => Cell::Given,
         });
         let cells = cells.collect();
         let picked: HashMap<&str, usize> =
