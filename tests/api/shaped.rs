@@ -301,6 +301,17 @@ fn a_column_of_a_flow_script_shows_what_tasks_of_other_flows_have_under_its_key(
 }
 
 #[test]
+fn a_script_that_computes_which_key_it_reads_sees_the_whole_task() {
+    let house = house();
+    house.script("fields/named.rhai", "fn value(task, args) { task[args.key] }");
+    let named = |key: &str| script(key, "named", json!({"key": key}));
+    let flows = json!({"flows": by_item(json!({})), "flowIds": [id(DELIVERY)]});
+    let config = keep(&house, "Named", json!([named("hidden"), named("n")]), flows);
+    let csv = lines(&house, &house.export(&body("csv", &config, json!({"fields": "n,sku"}))));
+    assert_eq!(csv, ["n,SKU", "3,a", "4,b", "4,c", "4,d"]);
+}
+
+#[test]
 fn the_zone_of_the_request_comes_before_that_of_the_config_and_that_before_the_operators() {
     let house = patient();
     house.load(&task(1, ""));
