@@ -100,7 +100,8 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
     let rows = plan.rows();
     meter.expect(rows);
     meter.enter(Stage::Rendering);
-    let mut renderer = Renderer::new(spec(app, &plan), &sample(&plan)?)?;
+    let sample = app.pool.install(|| sample(&plan))?;
+    let mut renderer = Renderer::new(spec(app, &plan), &sample)?;
     renderer.begin(out)?;
     let encoder = renderer.encoder();
     let encode = |span: Span| -> Result<_> {

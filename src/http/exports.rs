@@ -105,7 +105,11 @@ fn in_body(body: &[u8], key: &str) -> Option<String> {
     body[key].as_str().filter(|text| is_once(text)).map(str::to_owned)
 }
 
-async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit> {
+/// Waits for a place among the exports that run while somebody waits for them.
+///
+/// # Errors
+/// `Busy` when there is none in time.
+pub(super) async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit> {
     let busy = |message| Error::new(Kind::Busy, message);
     let turn = Arc::clone(&shared.app.direct).acquire_owned();
     match tokio::time::timeout(TURN, turn).await {

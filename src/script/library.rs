@@ -7,7 +7,7 @@ use crate::domain::{self, Moment};
 use crate::settings::Scripts;
 
 use super::next::next;
-use super::{Error, Generation, folder};
+use super::{Error, Generation, STACK_BYTES, folder};
 
 /// The folder, and the generation that is current.
 #[derive(Debug)]
@@ -26,8 +26,11 @@ impl Library {
     /// # Errors
     /// When the folder is there and cannot be read.
     pub fn open(settings: &Scripts, now: Moment) -> Result<Self, Error> {
-        let empty = Generation::empty(settings);
-        let first = next(&empty, folder::look(&settings.dir)?, settings, now).unwrap_or(empty);
+        let found = folder::look(&settings.dir)?;
+        let first = with_room(|| {
+            let empty = Generation::empty(settings);
+            next(&empty, found, settings, now).unwrap_or(empty)
+        })?;
         Ok(Self {
             settings: settings.clone(),
             current: RwLock::new(Arc::new(first)),
@@ -45,17 +48,20 @@ impl Library {
     /// cannot be read, everything stays as it is.
     pub fn look(&self, now: Moment) -> bool {
         let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = match folder::look(&self.settings.dir) {
-            Ok(found) => found,
+        let before = self.current();
+        let found = folder::look(&self.settings.dir);
+        match found.and_then(|found| with_room(|| next(&before, found, &self.settings, now))) {
             Err(error) => {
                 self.note(error);
-                return false;
+                false
             }
-        };
-        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
-        let Some(next) = next(&self.current(), found, &self.settings, now) else { return false };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-        true
+            Ok(next) => {
+                *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
+                let Some(next) = next else { return false };
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+                true
+            }
+        }
     }
 
     /// # Errors
@@ -73,6 +79,15 @@ impl Library {
         }
         *trouble = Some(Arc::new(error));
     }
+}
+
+/// Compiles on a thread of its own, whose stack is wide enough whoever asks.
+fn with_room<T: Send>(compile: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    let builder = std::thread::Builder::new().name("compiler".to_owned()).stack_size(STACK_BYTES);
+    std::thread::scope(|scope| {
+        let thread = builder.spawn_scoped(scope, compile).map_err(Error::Thread)?;
+        thread.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
+    })
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::ScriptKind;
 use super::folder;
-use super::{STACK_BYTES, ScriptKind};
 
 /// Between two listings.
 const LISTED_EVERY: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ impl Watch {
             let over = Arc::clone(&over);
             move || watch(eye, &news, &over, look)
         };
-        std::thread::Builder::new().name("scripts".to_owned()).stack_size(STACK_BYTES).spawn(watching)?;
+        std::thread::Builder::new().name("scripts".to_owned()).spawn(watching)?;
         Ok(Self { over, wake })
     }
 }
