@@ -88,6 +88,38 @@ fn all_faults_of_the_settings_are_told_at_once() {
 }
 
 #[test]
+fn scripts_are_checked_without_starting() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = house();
+    let write = |place: &str, text: &str| {
+        let path = house.path().join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    assert!(printed(&run(house.path(), &["check"])).contains("There is no scripts folder scripts."));
+    write("scripts/fields/one.rhai", "fn value(task, args) { 1 }");
+    let output = run(house.path(), &["check", "--functions"]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let text = printed(&output);
+    assert!(text.contains("1 script is fine. Scripts folder: scripts"), "{text}");
+    assert!(text.contains("\ndistance_metres("), "{text}");
+    write("scripts/fields/two.rhai", "fn value(task, args) {\n  1 +\n}");
+    write("scripts/flows/three four.rhai", "");
+    write("scripts/five.rhai", "");
+    write("config.toml", "[server]\nlisten = 1\n");
+    let output = run(house.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    for told in
+        ["config.toml:2: server.listen", "scripts/fields/two.rhai:3:", "scripts/flows/three four.rhai: A script's"]
+    {
+        assert!(text.contains(told), "{told} in {text}");
+    }
+    assert!(!house.path().join("data").exists());
+}
+
+#[test]
 fn a_second_program_on_the_folder_is_refused_and_told_who_has_it() {
     let house = house();
     let (mut server, _) = serve(house.path());
@@ -242,8 +274,14 @@ fn the_demo_shows_the_whole_story() {
         .send(quoted[5])
         .unwrap();
     let answer: serde_json::Value = serde_json::from_str(&reply.body_mut().read_to_string().unwrap()).unwrap();
-    assert_eq!(answer["total_data_be"], 100);
+    assert_eq!(answer["total_data_be"], 100, "{answer}");
+    assert_eq!(answer["warnings"], serde_json::json!([]));
+    let scripts = after("Scripts:");
+    let scripts = Path::new(scripts.split(" (").next().unwrap());
+    assert!(scripts.join("flows/delivery_items.rhai").exists());
+    assert_eq!(text.lines().filter(|line| line.starts_with("Config:")).count(), 2);
     assert_eq!(demo.terminate(), Some(0));
+    assert!(!scripts.exists());
     assert!(!Path::new(&file).exists());
 }
 

@@ -31,17 +31,35 @@ impl Plan {
     /// Everything that is told of the export.
     pub(super) fn facts(&self) -> Facts {
         let columns: Vec<&str> = self.columns.iter().map(|column| column.id.as_str()).collect();
+        let (selected, tasks) = (self.ids.len() as u64, self.tasks());
         let numbers = [
             ("Export", self.id.to_string()),
             ("Columns", format!("{}: {}", columns.len(), columns.join(", "))),
             ("Tasks that match", self.matched.to_string()),
-            ("Tasks in this file", self.rows().to_string()),
-            ("Tasks left out by page and limit", (self.matched.saturating_sub(self.rows())).to_string()),
+            ("Tasks in this file", tasks.to_string()),
+            ("Tasks left out by page and limit", self.matched.saturating_sub(selected).to_string()),
         ];
         let mut facts = self.facts.clone();
         facts.extend(numbers.map(|(label, value)| (label.to_owned(), value)));
+        facts.extend(self.shaped(tasks).map(|(label, value)| (label.to_owned(), value)));
         facts.extend(self.warnings.iter().map(|warning| ("Note".to_owned(), warning.clone())));
         facts
+    }
+}
+
+impl Plan {
+    /// What a config and its scripts have to do with it.
+    fn shaped(&self, tasks: u64) -> impl Iterator<Item = (&'static str, String)> {
+        let config =
+            self.used.config.iter().map(|config| {
+                ("Export config", format!("{}, version {} ({})", config.name, config.version, config.id))
+            });
+        let scripts = self.used.scripts.iter().map(|script| ("Script", format!("{}, {}", script.name, script.hash)));
+        let rows = self.counts.iter().flat_map(move |counts| {
+            let left_out = self.ids.len() as u64 - tasks;
+            [("Tasks left out by scripts", left_out.to_string()), ("Rows in this file", counts.total().to_string())]
+        });
+        config.chain(scripts).chain(rows)
     }
 }
 

@@ -1,19 +1,27 @@
 //! An export's way from a request to a file: ask, plan, select, render, keep; and, for those that
 //! nobody waits for, the promise on disk and the log.
 //!
-//! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `about`
-//! (what its last sheet tells), `run` (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `log` (what the
-//! caller sees of it).
+//! In reading order: `ask` (the request), `template` (its config made ready), `plan` (resolved against
+//! what is stored), `columns` (without a config), `shape`, `scripted` and `bill` (what a task becomes),
+//! `spans` (which rows make a block), `about` (what the last sheet tells), `run` (the file), `submit` (the
+//! promise), `once` (not twice), `attempt` (keeping it), `log` (what the caller sees of it), `preview`
+//! (before anything is asked for).
 
 mod about;
 mod ask;
 mod attempt;
+mod bill;
 mod columns;
 mod log;
 mod once;
 mod plan;
+mod preview;
 mod run;
+mod scripted;
+mod shape;
+mod spans;
 mod submit;
+mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -22,6 +30,7 @@ pub use attempt::{attempt, rescue};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
 pub use plan::{Plan, plan};
+pub use preview::{Estimate, Preview, preview};
 pub use run::{Finished, Outcome, keep, stream};
 pub use submit::{direct, direct_record, streamed, submit};
 

@@ -4,22 +4,30 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::{Error, Kind};
 
 use super::guard::Shared;
 use super::routes::OPENAPI;
-use super::{reply, work};
+use super::{reply, scripts, work};
 
 /// `GET /health`
 pub(super) async fn health() -> Response {
     Json(json!({"status": true, "message": "Healthy", "version": env!("CARGO_PKG_VERSION")})).into_response()
 }
 
-/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot.
+/// Faults of scripts that are told; the list of scripts has all of them.
+const MOST_TOLD: usize = 100;
+
+/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot. A script
+/// with a fault is told and no reason: its last good version is live.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
-    let looked = work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.folder.check())]));
+    let app = shared.app;
+    let faults: Vec<Value> = app.scripts.current().faults().take(MOST_TOLD).map(scripts::told).collect();
+    let looked = work(move || {
+        Ok([("store", app.store.check_writable()), ("files", app.folder.check()), ("scripts", app.scripts.check())])
+    });
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
             .into_iter()
@@ -27,10 +35,11 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
             .collect(),
         Err(error) => vec![reason(&error)],
     };
-    match reasons.is_empty() {
-        true => reply::success(StatusCode::OK, "Ready", json!({})),
-        false => reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", json!({"reasons": reasons})),
+    if reasons.is_empty() {
+        return reply::success(StatusCode::OK, "Ready", json!({"scripts": faults}));
     }
+    let more = json!({"reasons": reasons, "scripts": faults});
+    reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", more)
 }
 
 /// Why, as far as it is for everybody: nobody needs a token to ask, and the cause of a fault of ours

@@ -5,17 +5,21 @@
 
 mod body;
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;
 mod guard;
 mod health;
 mod page;
+mod preview;
 mod reply;
 mod routes;
+mod scripts;
 mod serve;
 mod stall;
 mod tasks;
+mod trial;
 
 pub use files::link as file_link;
 pub use routes::{OPENAPI, table};

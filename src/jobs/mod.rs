@@ -1,4 +1,4 @@
-//! The threads that run background exports, and the one that sweeps.
+//! The threads that run background exports, the one that sweeps, and the one that watches the scripts.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -11,6 +11,7 @@ use crate::domain::{Error, Result};
 use crate::export;
 use crate::kit::clock::ClockWatch;
 use crate::kit::meter::Stop;
+use crate::script::Watch;
 use crate::sweep;
 
 /// How long a run that was told to stop may take to see it.
@@ -23,6 +24,7 @@ pub struct Workers {
     threads: Vec<JoinHandle<()>>,
     /// Dropped, it ends the sweeper.
     sweeping: Sender<()>,
+    watching: Watch,
 }
 
 impl Workers {
@@ -40,15 +42,15 @@ impl Workers {
             thread.spawn(move || work(&app, lane)).map_err(|error| Error::internal("jobs", error))
         });
         let threads = threads.collect::<Result<_>>()?;
-        Ok(Self { queue: app.queue.clone(), threads, sweeping: sweeper(app)? })
+        Ok(Self { queue: app.queue.clone(), threads, sweeping: sweeper(app)?, watching: watcher(app)? })
     }
 
     /// Begins nothing any more, lets what runs come to its end for so long, hands the rest back to
     /// the queue on disk, and returns when no thread is left.
     pub fn leave(self, grace: Duration) {
         self.queue.close();
-        // A pass that runs is safe to be cut off anywhere, so that nobody waits for it.
-        drop(self.sweeping);
+        // A pass or a look that runs is safe to be cut off anywhere, so that nobody waits for it.
+        drop((self.sweeping, self.watching));
         if !self.queue.wait_idle(Instant::now() + grace) {
             tracing::info!("exports that did not end in time are handed back to the queue");
             self.queue.stop_running(Stop::Leaving);
@@ -85,6 +87,15 @@ fn sweeper(app: &Arc<App>) -> Result<Sender<()>> {
     let thread = std::thread::Builder::new().name("sweeper".to_owned());
     thread.spawn(sweep).map_err(|error| Error::internal("jobs", error))?;
     Ok(sweeping)
+}
+
+/// Takes up what changes in the folder of scripts.
+fn watcher(app: &Arc<App>) -> Result<Watch> {
+    let looking = Arc::clone(app);
+    let look = move || {
+        looking.scripts.look(looking.clock.now());
+    };
+    Watch::start(&app.settings.scripts.dir, look).map_err(|error| Error::internal("jobs", error))
 }
 
 fn work(app: &App, lane: Lane) {

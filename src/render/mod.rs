@@ -5,7 +5,8 @@
 //! each format), `cell` (what a JSON value is for people), `escape` (a text in XML), `moments`, `links`
 //! and `items` (what is special about times, addresses and lists), `repairs`, `deflate`, `layout` and
 //! `huffman`, `archive` (the zip container), `skeleton` (the parts of a workbook around the rows, with
-//! `styles`, `names` and `widths`), `about` (its last sheet), `book` (a workbook on its way out).
+//! `styles`, `names` and `widths`), `about` (its last sheet), `book` (a workbook on its way out);
+//! `shown` (a value for those who look before there is a file).
 
 mod about;
 mod archive;
@@ -25,6 +26,7 @@ mod moments;
 mod names;
 mod repairs;
 mod sheet;
+mod shown;
 mod skeleton;
 mod styles;
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use block::{Block, BlockBuilder, Encoder};
 pub use error::Error;
 pub use items::Part;
 pub use repairs::{Place, Repair, Repairs};
+pub use shown::shown;
 
 use crate::domain::limits::JSON_PART_TASKS;
 use crate::domain::{self, Column, Download, Id, Moment, Value, ValueRef, Zone};

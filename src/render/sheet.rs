@@ -350,7 +350,7 @@ impl Row<'_> {
 }
 
 /// Whether a number cell keeps every digit before the point, and Excel's range holds it.
-fn fits(number: &str) -> bool {
+pub(super) fn fits(number: &str) -> bool {
     /// Digits that Excel keeps.
     const DIGITS: usize = 15;
     let digits = number.strip_prefix('-').unwrap_or(number);

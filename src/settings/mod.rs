@@ -244,6 +244,12 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(config: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let (settings, faults) = Self::read(config, variables);
+        if faults.0.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+
+    /// The same, with the default for each key that something is wrong with, and everything that is.
+    pub fn read(config: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> (Self, Faults) {
         let mut settings = Self::default();
         let mut faults = Vec::new();
         if let Some(path) = config {
@@ -257,7 +263,7 @@ impl Settings {
             }
         }
         read::variables(&mut settings, variables, &mut faults);
-        if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+        (settings, Faults(faults))
     }
 }
 

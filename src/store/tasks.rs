@@ -32,6 +32,11 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// The flow it is in.
+    pub fn flow(&self) -> Option<Id> {
+        self.record.header.flow
+    }
+
     /// The whole task as compact JSON.
     ///
     /// # Errors

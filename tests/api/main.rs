@@ -5,6 +5,7 @@
 mod support;
 
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;
@@ -13,4 +14,6 @@ mod hardened;
 mod leaving;
 mod openapi;
 mod round_trip;
+mod scripts;
+mod shaped;
 mod tasks;
