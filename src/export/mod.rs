@@ -2,17 +2,19 @@
 //! nobody waits for, the promise on disk and the log.
 //!
 //! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `run`
-//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `log` (what the
-//! caller sees of it).
+//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `owing` and
+//! `telling` (who is told), `log` (what the caller sees of it).
 
 mod ask;
 mod attempt;
 mod columns;
 mod log;
 mod once;
+mod owing;
 mod plan;
 mod run;
 mod submit;
+mod telling;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -20,9 +22,11 @@ mod tests;
 pub use attempt::{attempt, rescue};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
+pub use owing::again;
 pub use plan::{Plan, plan};
 pub use run::{Finished, Outcome, keep, stream};
 pub use submit::{direct, direct_record, streamed, submit};
+pub use telling::{Tried, tell, tried};
 
 use crate::domain::field::FieldNames;
 use crate::domain::{Caller, Error, Filter, Id, Kind, Result};

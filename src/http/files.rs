@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::domain::{Error, Id, Kind, Result, export_log};
 use crate::export;
+use crate::kit::percent::encoded;
 use crate::render::media_type;
 use crate::storage::Kept;
 
 use super::guard::Shared;
-use super::page::{encoded, query};
+use super::page::query;
 use super::reply::Answer;
 use super::work;
 
@@ -29,18 +30,8 @@ const CHUNKS: usize = 2;
 
 /// The link to the file of an export, good for as long as the settings say and the file is there.
 pub fn link(app: &App, export: Id, file: &export_log::File) -> String {
-    let (key, name) = (&file.key, &file.name);
-    let expires = app.clock.now().seconds() + i64::from(app.settings.storage.link_hours) * 3600;
-    let expires = expires.min(file.expires.seconds());
-    let signature = app.keys.sign_link(&signed(key, export, name), expires);
-    let name = encoded(name);
-    format!("{}/files/{key}?export={export}&name={name}&expires={expires}&signature={signature}", app.public_url())
-}
-
-/// What the signature covers beside the time: the file, whose it is, and what a browser saves it as.
-/// A key has no slash in the place of the second one here.
-fn signed(key: &str, export: Id, name: &str) -> String {
-    format!("{key}/{export}/{name}")
+    let hours = i64::from(app.settings.storage.link_hours);
+    app.file_link(export, file, app.clock.now().seconds() + hours * 3600)
 }
 
 /// The organisation in a key, which the signature covers.
@@ -65,7 +56,7 @@ pub(super) async fn get(
     let app = &shared.app;
     let not_valid = || Error::new(Kind::Forbidden, "This link is not valid.");
     let (export, organization) = export.zip(organization(&key)).ok_or_else(not_valid)?;
-    if !app.keys.link_is_genuine(&signed(&key, export, &name), expires, &signature) {
+    if !app.file_link_is_genuine(&key, export, &name, expires, &signature) {
         return Err(not_valid().into());
     }
     let gone = || Error::new(Kind::Gone, "This export has expired. Run it again.");

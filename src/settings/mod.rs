@@ -1,10 +1,13 @@
 //! What an operator may choose: `config.toml`, overlaid by `WAYBILL_<SECTION>__<KEY>` (contract 11).
 
 mod keys;
+mod notice;
 mod read;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+pub use notice::{Mail, MailSecurity, Webhook};
 
 use crate::domain::{Id, OnFault, Zone};
 
@@ -27,6 +30,10 @@ pub struct Settings {
     pub retention: Retention,
     /// `[storage]`
     pub storage: Storage,
+    /// `[mail]`
+    pub mail: Mail,
+    /// `[webhook]`
+    pub webhook: Webhook,
     /// `[log]`
     pub log: Log,
 }
@@ -214,6 +221,8 @@ impl Default for Settings {
             },
             retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
             storage: Storage { link_hours: 168 },
+            mail: Mail::default(),
+            webhook: Webhook::default(),
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
         }
     }
@@ -251,9 +260,15 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
+                let Mail { spool_dir, templates_dir, ca_file, .. } = &mut settings.mail;
+                for path in [spool_dir, templates_dir, ca_file].into_iter().flatten() {
+                    *path = folder.join(&path);
+                }
             }
         }
         read::variables(&mut settings, variables, &mut faults);
+        faults.extend(settings.mail.faults());
+        faults.extend(settings.webhook.faults());
         if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
     }
 }
