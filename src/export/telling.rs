@@ -41,31 +41,33 @@ pub fn tell(app: &App, notice: &Notice) -> Result<Tried> {
     Ok(sent.map_or_else(Tried::Failed, |()| Tried::Sent))
 }
 
-/// Writes what came of a try: a notice that is later tried again, or the end of it.
+/// Writes what came of a try, and says when the notice is tried again; nothing when that was its end.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub fn tried(app: &App, notice: &Notice, tried: &Tried) -> Result<()> {
+pub fn tried(app: &App, notice: &Notice, tried: &Tried) -> Result<Option<Moment>> {
     app.store.edit(|edit| {
         // Told again or deleted meanwhile: what came of this try is of no more interest.
         if !edit.delete_notice(notice.organization, notice.id)? {
-            return Ok(());
+            return Ok(None);
         }
         let error = match tried {
-            Tried::Moot => return Ok(()),
+            Tried::Moot => return Ok(None),
             Tried::Sent => None,
             Tried::NoWay => Some("it is not set up any more".to_owned()),
             Tried::Failed(error) => {
                 let later = notice.clone().later(app.clock.now(), error.to_string());
                 if let Some(later) = later.filter(|_| !error.is_permanent()) {
-                    return edit.put_notice(&later);
+                    edit.put_notice(&later)?;
+                    return Ok(Some(later.next));
                 }
                 Some(error.brief())
             }
         };
-        let Some(mut log) = edit.export(notice.organization, notice.export)? else { return Ok(()) };
+        let Some(mut log) = edit.export(notice.organization, notice.export)? else { return Ok(None) };
         log.notification.ended(error.map(|why| given_up(&notice.channel, &why)));
-        edit.put_export(&log)
+        edit.put_export(&log)?;
+        Ok(None)
     })
 }
 

@@ -89,14 +89,13 @@ pub fn pass(app: &App, lane: Lane) -> Result<Option<Moment>> {
             false => export::tell(app, &notice)?,
         };
         fail::place("notice-sent");
-        settle(app, lane, &notice, &tried);
+        let again = settle(app, lane, &notice, &tried);
+        next = next.into_iter().chain(again).min();
         if let Tried::Failed(error) = &tried
             && error.is_of_the_way()
         {
             down.insert(place.to_owned());
         }
-        let again = matches!(tried, Tried::Failed(_)).then(|| notice.later(app.clock.now(), String::new()));
-        next = next.into_iter().chain(again.flatten().map(|notice| notice.next)).min();
     }
     Ok(next)
 }
@@ -128,17 +127,17 @@ fn place(notice: &Notice) -> &str {
 }
 
 /// Writes what came of a try, however long the store cannot be written: otherwise what has got through
-/// would be sent again and again.
-fn settle(app: &App, lane: Lane, notice: &Notice, tried: &Tried) {
+/// would be sent again and again. Says when it is tried again, if it is.
+fn settle(app: &App, lane: Lane, notice: &Notice, tried: &Tried) -> Option<Moment> {
     tell(app, lane, notice, tried);
     loop {
         match export::tried(app, notice, tried) {
             Err(error) if error.kind == Kind::Unavailable && !app.outbox.is_closed() => std::thread::sleep(PAUSE),
             Err(error) => {
                 tracing::error!(notice = %notice.id, cause = error.chain(), "what came of a notice could not be written");
-                return;
+                return None;
             }
-            Ok(()) => return,
+            Ok(again) => return again,
         }
     }
 }
