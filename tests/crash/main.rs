@@ -10,5 +10,8 @@ mod full;
 mod house;
 mod kills;
 mod leaving;
+mod notices;
 mod places;
 mod promises;
+#[path = "../support/smtp.rs"]
+mod smtp;
