@@ -2,9 +2,12 @@
 
 mod keys;
 mod read;
+mod storage;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+pub use storage::{Delivery, Storage, StorageKind};
 
 use crate::domain::{Id, OnFault, Zone};
 
@@ -138,13 +141,6 @@ pub struct Retention {
     pub sweep_minutes: u32,
 }
 
-/// How files are reached.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Storage {
-    /// Hours that a link holds.
-    pub link_hours: u32,
-}
-
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Log {
@@ -213,7 +209,7 @@ impl Default for Settings {
                 max_call_bytes: 32 << 20,
             },
             retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
-            storage: Storage { link_hours: 168 },
+            storage: Storage::default(),
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
         }
     }
@@ -251,10 +247,23 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
+                for file in [&mut settings.storage.credentials_file, &mut settings.storage.ca_file].into_iter().flatten() {
+                    *file = folder.join(&*file);
+                }
+            }
+            if settings.has_secrets() && storage::is_for_all(path) {
+                let cure = "it holds secrets and others can read it. Run chmod 600 on it";
+                faults.push(format!("{}: {cure}, or give them as variables.", path.display()));
             }
         }
         read::variables(&mut settings, variables, &mut faults);
+        settings.storage.complete(&mut faults);
         if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+    }
+
+    /// Whether something stands there that nobody else may read.
+    fn has_secrets(&self) -> bool {
+        !self.storage.secret_key.is_empty()
     }
 }
 

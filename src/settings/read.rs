@@ -72,7 +72,7 @@ fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Res
             Err(_) => Given::Other("a number of that size"),
         },
         DeValue::Float(_) => Given::Other("a decimal number"),
-        DeValue::Boolean(_) => Given::Other("true or false"),
+        DeValue::Boolean(yes) => Given::Flag(*yes),
         DeValue::Datetime(_) => Given::Other("a date"),
         DeValue::Array(_) => Given::Other("a list"),
         DeValue::Table(_) => Given::Other("a table"),
