@@ -16,7 +16,7 @@ use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
 use crate::script::Library;
 use crate::settings::Settings;
-use crate::storage::Folder;
+use crate::storage::Storage;
 use crate::store::Store;
 use queue::{Limits, Queue};
 
@@ -30,7 +30,7 @@ pub struct App {
     /// Tasks, flows and hubs.
     pub store: Store,
     /// Finished files.
-    pub folder: Folder,
+    pub storage: Storage,
     /// Tokens and links.
     pub keys: Keys,
     /// Operators' scripts.
@@ -65,7 +65,7 @@ pub enum OpenError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
-    /// The folder of finished files refused.
+    /// A place of finished files refused.
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
     /// The signing key was refused.
@@ -89,7 +89,7 @@ impl App {
         make_private(dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
         // The store comes first: it is what keeps a second process out of the folder.
         let store = Store::open(&dir.join(STORE_FILE), settings.data.cache_bytes)?;
-        let folder = Folder::open(dir)?;
+        let storage = Storage::open(&settings.storage, dir)?;
         let keys = Keys::open(dir)?;
         let scripts = Library::open(&settings.scripts, clock.now())?;
         let pool = rayon::ThreadPoolBuilder::new()
@@ -100,7 +100,7 @@ impl App {
         let asked = Mutex::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
         let (ids, pool, address) = (IdMaker::new(), Arc::new(pool), OnceLock::new());
-        Ok(Arc::new(Self { settings, store, folder, keys, scripts, clock, ids, pool, direct, queue, asked, address }))
+        Ok(Arc::new(Self { settings, store, storage, keys, scripts, clock, ids, pool, direct, queue, asked, address }))
     }
 
     /// Where clients reach the server, without a slash at the end.

@@ -146,7 +146,7 @@ impl House {
     }
 
     pub fn temp_files(&self) -> usize {
-        std::fs::read_dir(self.app.folder.scratch()).unwrap().count()
+        std::fs::read_dir(self.app.storage.folder().scratch()).unwrap().count()
     }
 
     pub fn kept_files(&self) -> usize {
