@@ -195,7 +195,8 @@ impl<'a> Sweep<'a> {
             if let Some(due) = self.due(log).filter(|_| is_next) {
                 // That of an expired entry has gone.
                 let file = log.file.as_ref().filter(|_| log.state != State::Expired);
-                let file = file.map(|file| Doomed { key: file.key.clone(), place: file.place.clone(), size: file.size });
+                let file =
+                    file.map(|file| Doomed { key: file.key.clone(), place: file.place.clone(), size: file.size });
                 batch.push(Found { entry: entry(log), file, due });
             }
             Ok(())

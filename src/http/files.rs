@@ -104,7 +104,8 @@ fn find(app: &App, file: &export_log::File, follows: bool) -> Result<Option<Foun
 
 fn elsewhere(link: &str) -> Result<Response> {
     let location = HeaderValue::from_str(link).map_err(|error| Error::internal("http", error))?;
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
+    let headers =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
     Ok((StatusCode::FOUND, headers).into_response())
 }
 

@@ -19,7 +19,8 @@ pub(super) async fn health() -> Response {
 
 /// `GET /ready`: whether everything that requests need can be used, and if not, what cannot.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
-    let looked = work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.storage.check())]));
+    let looked =
+        work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.storage.check())]));
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
             .into_iter()

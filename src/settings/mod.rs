@@ -247,7 +247,9 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
-                for file in [&mut settings.storage.credentials_file, &mut settings.storage.ca_file].into_iter().flatten() {
+                for file in
+                    [&mut settings.storage.credentials_file, &mut settings.storage.ca_file].into_iter().flatten()
+                {
                     *file = folder.join(&*file);
                 }
             }

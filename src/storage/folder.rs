@@ -309,7 +309,10 @@ mod tests {
         let mut listed = folder.list("20250615", Moment(i64::MAX)).unwrap();
         listed.sort_by(|a, b| a.key.cmp(&b.key));
         let written = folder.read("20250615/a.csv").unwrap().unwrap().modified;
-        assert_eq!(listed.first(), Some(&Listed { key: "20250615/a.csv".to_owned(), place: Place::Folder, size: 3, modified: written }));
+        assert_eq!(
+            listed.first(),
+            Some(&Listed { key: "20250615/a.csv".to_owned(), place: Place::Folder, size: 3, modified: written })
+        );
         assert_eq!(
             listed.iter().map(|file| file.key.as_str()).collect::<Vec<_>>(),
             ["20250615/a.csv", "20250615/b.csv"]

@@ -142,7 +142,9 @@ impl Storage {
     pub fn link(&self, place: &Place, headers: [&str; 2], seconds: u32, now: Moment) -> domain::Result<Option<String>> {
         match place {
             Place::Folder => Ok(None),
-            Place::Bucket { bucket: name, object } => Ok(Some(self.bucket()?.link(name, object, headers, seconds, now)?)),
+            Place::Bucket { bucket: name, object } => {
+                Ok(Some(self.bucket()?.link(name, object, headers, seconds, now)?))
+            }
         }
     }
 

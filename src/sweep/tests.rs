@@ -177,7 +177,10 @@ fn what_is_owed_is_never_touched_nor_is_the_file_that_it_has_put_already() {
     assert_eq!(house.state(&log), Some(State::Queued));
     assert!(house.path(&format!("{stem}.zip")).exists());
     fs::remove_file(house.path(&format!("{stem}.zip"))).unwrap();
-    assert_eq!((house.pass(), house.app.storage.days(Shelf::Folder).unwrap()), (Swept::default(), vec![log.asked.day()]));
+    assert_eq!(
+        (house.pass(), house.app.storage.days(Shelf::Folder).unwrap()),
+        (Swept::default(), vec![log.asked.day()])
+    );
 }
 
 #[test]
@@ -298,8 +301,8 @@ fn an_entry_that_is_another_by_the_time_of_the_edit_is_left_as_it_is() {
     let house = house();
     let logs = [house.queued(1), house.done(1), house.failed()];
     let mut found: Vec<Found> =
-        logs.iter().map(|log| Found { place: place(log), key: None, due: Due::Entry }).collect();
-    found.push(Found { place: (Id([9; 12]), Id([9; 12])), key: None, due: Due::File });
+        logs.iter().map(|log| Found { entry: entry(log), file: None, due: Due::Entry }).collect();
+    found.push(Found { entry: (Id([9; 12]), Id([9; 12])), file: None, due: Due::File });
     house.wait(29 * DAY);
     let sweep = Sweep::new(&house.app, house.app.clock.now(), true);
     assert_eq!(house.app.store.edit(|edit| sweep.settle(edit, &found)).unwrap(), (0, 0));
@@ -325,14 +328,15 @@ fn a_file_that_cannot_be_deleted_keeps_its_entry_and_does_not_keep_the_others() 
 fn a_download_that_has_begun_completes() {
     let mut house = house();
     let log = house.done(1);
-    let mut kept = house.app.storage.read(key(&log), &Place::Folder).unwrap().unwrap();
+    let kept = house.app.storage.read(key(&log), &Place::Folder).unwrap().unwrap();
+    let mut kept = kept.reader(0).unwrap();
     let mut bytes = [0; 2];
-    kept.file.read_exact(&mut bytes).unwrap();
+    kept.read_exact(&mut bytes).unwrap();
     house.wait(30 * DAY);
     assert_eq!(house.pass().expired, 1);
     assert!(house.app.storage.read(key(&log), &Place::Folder).unwrap().is_none());
     let mut rest = String::new();
-    kept.file.read_to_string(&mut rest).unwrap();
+    kept.read_to_string(&mut rest).unwrap();
     assert_eq!((&bytes, rest.as_str()), (b"by", "tes"));
 }
 

@@ -121,7 +121,9 @@ impl Calls {
             .thread_name("bucket")
             .enable_all()
             .build()
-            .map_err(|error| Error::Setting(format!("The thread that speaks to the bucket cannot be started: {error}")))?;
+            .map_err(|error| {
+                Error::Setting(format!("The thread that speaks to the bucket cannot be started: {error}"))
+            })?;
         let [brief, part] = [settings.call_seconds, settings.part_seconds].map(Duration::from_secs);
         Ok(Self { runtime: Some(runtime), client, base, brief, part })
     }

@@ -32,9 +32,21 @@ pub(super) fn unfit(fault: ValidationErr) -> Error {
 fn of_code(code: &str, said: String) -> Error {
     let refusal = match code {
         "nosuchkey" | "resourcenotfound" => return Error::Missing,
-        "internalerror" | "slowdown" | "serviceunavailable" | "requesttimeout" | "operationaborted" | "throttling"
-        | "throttlingexception" | "toomanyrequests" | "requestlimitexceeded" => return Error::Away(said),
-        "nosuchupload" | "invalidpart" | "invalidpartorder" | "baddigest" | "incompletebody" | "entitytoosmall"
+        "internalerror"
+        | "slowdown"
+        | "serviceunavailable"
+        | "requesttimeout"
+        | "operationaborted"
+        | "throttling"
+        | "throttlingexception"
+        | "toomanyrequests"
+        | "requestlimitexceeded" => return Error::Away(said),
+        "nosuchupload"
+        | "invalidpart"
+        | "invalidpartorder"
+        | "baddigest"
+        | "incompletebody"
+        | "entitytoosmall"
         | "xamzcontentsha256mismatch" => return Error::NotWhole(said),
         "nosuchbucket" => Refusal::NoBucket,
         "accessdenied" | "allaccessdisabled" => Refusal::Denied,

@@ -21,7 +21,7 @@ use futures_util::FutureExt;
 use minio::s3::MinioClient;
 use minio::s3::client::Method;
 use minio::s3::multimap_ext::{Multimap, MultimapExt};
-use minio::s3::types::{ObjectKey, S3Api, ToS3Request};
+use minio::s3::types::{ObjectKey, ToS3Request};
 use minio::s3::utils::from_iso8601utc;
 
 pub use object::Object;
@@ -100,17 +100,18 @@ impl Bucket {
 
     fn find(&self, patience: &Patience<'_>) -> Result<(), Error> {
         let call = Call::brief(&self.name);
-        let found = self.calls.ask(&call, patience, |client| {
-            client.bucket_exists(self.name.as_str())?.build().to_s3request()
-        });
+        let found =
+            self.calls.ask(&call, patience, |client| client.bucket_exists(self.name.as_str())?.build().to_s3request());
         match found {
             Err(Error::Missing | Error::Refused { refusal: Refusal::NoBucket, .. }) if self.create => {
-                let made = self.calls.ask(&call, patience, |client| {
-                    client.create_bucket(self.name.as_str())?.build().to_s3request()
-                });
+                let made = self
+                    .calls
+                    .ask(&call, patience, |client| client.create_bucket(self.name.as_str())?.build().to_s3request());
                 match made {
                     // Somebody else who shares it came first.
-                    Err(Error::Refused { said, .. }) if said.to_lowercase().contains("bucketalreadyownedbyyou") => Ok(()),
+                    Err(Error::Refused { said, .. }) if said.to_lowercase().contains("bucketalreadyownedbyyou") => {
+                        Ok(())
+                    }
                     made => made.map(|_| tracing::info!(bucket = self.name, "the bucket was made")),
                 }
             }
@@ -177,14 +178,18 @@ impl Bucket {
         seconds: u32,
         now: Moment,
     ) -> Result<String, Error> {
-        let mut headers = Multimap::new();
-        headers.add("response-content-disposition", disposition);
-        headers.add("response-content-type", media);
+        let mut query = Multimap::new();
+        query.add("response-content-disposition", disposition);
+        query.add("response-content-type", media);
+        self.sign(bucket, object, query, seconds, now)
+    }
+
+    fn sign(&self, bucket: &str, object: &str, query: Multimap, seconds: u32, now: Moment) -> Result<String, Error> {
         let signed = self
             .public
             .get_presigned_object_url(bucket, name(object)?, Method::GET)
             .map_err(unfit)?
-            .extra_query_params(Some(headers))
+            .extra_query_params(Some(query))
             .expiry_seconds(Some(seconds.clamp(1, LONGEST_LINK)))
             .request_time(Some(from_iso8601utc(&now.text().replace("+00:00", "Z")).map_err(unfit)?))
             .build()
