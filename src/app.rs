@@ -1,6 +1,5 @@
 //! The rooms together, owned by one value that every door and work shares.
 
-mod link;
 pub mod outbox;
 pub mod queue;
 
@@ -19,7 +18,7 @@ use crate::kit::ids::IdMaker;
 use crate::notice::{Hooks, Mailer, Words};
 use crate::script::Library;
 use crate::settings::Settings;
-use crate::storage::Folder;
+use crate::storage::Storage;
 use crate::store::Store;
 use outbox::Outbox;
 use queue::{Limits, Queue};
@@ -34,7 +33,7 @@ pub struct App {
     /// Tasks, flows and hubs.
     pub store: Store,
     /// Finished files.
-    pub folder: Folder,
+    pub storage: Storage,
     /// Tokens and links.
     pub keys: Keys,
     /// Operators' scripts.
@@ -77,7 +76,7 @@ pub enum OpenError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
-    /// The folder of finished files refused.
+    /// A place of finished files refused.
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
     /// The signing key was refused.
@@ -104,7 +103,7 @@ impl App {
         make_private(dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
         // The store comes first: it is what keeps a second process out of the folder.
         let store = Store::open(&dir.join(STORE_FILE), settings.data.cache_bytes)?;
-        let folder = Folder::open(dir)?;
+        let storage = Storage::open(&settings.storage, dir)?;
         let keys = Keys::open(dir)?;
         let scripts = Library::open(&settings.scripts, clock.now())?;
         let (mailer, words) = (Mailer::open(&settings.mail)?, Words::new(&settings.mail));
@@ -120,7 +119,7 @@ impl App {
         Ok(Arc::new(Self {
             settings,
             store,
-            folder,
+            storage,
             keys,
             scripts,
             mailer,

@@ -15,7 +15,6 @@ use crate::demo;
 use crate::domain::export_log::File;
 use crate::domain::{Caller, ExportLog, Filter, Order};
 use crate::export;
-use crate::http::file_link;
 use crate::intake;
 use crate::jobs::Workers;
 use crate::kit::secret;
@@ -151,7 +150,7 @@ fn tell(app: &App, log: &ExportLog, made: &File) -> Result<(), Failure> {
     let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
     let file = app.settings.data.dir.join("files").join(&made.key);
     println!("\nFile:   {}", file.display());
-    println!("Link:   {}", file_link(app, log.id, made));
+    println!("Link:   {}", export::own_link(app, log.id, made));
     println!("Server: {url}");
     println!("Token:  {token}");
     println!("\nAsk for an export yourself (in another window):\n");

@@ -13,7 +13,7 @@ use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 
 use super::plan::resolve;
-use super::submit::{done, job};
+use super::submit::{done, job, leave_nothing};
 use super::{Finished, Plan, keep, once, owing};
 
 /// How long a store that cannot be written is left alone.
@@ -46,9 +46,8 @@ pub fn attempt(app: &App, running: &Running) {
     // Somebody canceled or deleted it meanwhile: nobody will ask for the file.
     if settled == Some(false)
         && let Some(key) = file
-        && let Err(error) = app.folder.delete(&key)
     {
-        tracing::warn!(export = %log.id, cause = error.chain(), "the file of a canceled export is left to the sweeper");
+        leave_nothing(app, &key);
     }
     forget(app, &log);
     meter.finish();
@@ -62,7 +61,7 @@ pub fn attempt(app: &App, running: &Running) {
 pub fn rescue(app: &App) -> Result<()> {
     let owed = app.store.view()?.owed()?;
     let (given_up, owed): (Vec<_>, Vec<_>) = owed.into_iter().partition(|log| log.attempts >= MAX_ATTEMPTS);
-    given_up.iter().try_for_each(|log| discard(app, log))?;
+    given_up.iter().for_each(|log| discard(app, log));
     if !given_up.is_empty() {
         app.store
             .edit(|edit| given_up.into_iter().try_for_each(|log| owing::settle(app, edit, interrupted(app, log))))?;
@@ -94,20 +93,23 @@ fn patiently<T>(meter: &Meter, mut change: impl FnMut() -> Result<T>) -> Option<
 
 /// Counts the attempt on disk before any work; nothing when there is nothing to do any more.
 fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
-    app.store.edit(|edit| {
+    let counted = app.store.edit(|edit| {
         let Some(mut log) = edit.export(job.organization, job.id)?.filter(|log| !log.state.has_ended()) else {
             return Ok(None);
         };
         if log.attempts >= MAX_ATTEMPTS {
-            discard(app, &log)?;
-            owing::settle(app, edit, interrupted(app, log))?;
-            return Ok(None);
+            log = interrupted(app, log);
+            owing::settle(app, edit, log.clone())?;
+            return Ok(Some(log));
         }
         log.attempts += 1;
         log.started = Some(app.clock.now());
         edit.put_export(&log)?;
         Ok(Some(log))
-    })
+    })?;
+    // Not within the edit, since a bucket may take its time.
+    counted.iter().filter(|log| log.state.has_ended()).for_each(|log| discard(app, log));
+    Ok(counted.filter(|log| !log.state.has_ended()))
 }
 
 fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
@@ -115,7 +117,7 @@ fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
     let plan = resolve(app, &log.caller, log.body.as_bytes(), log.id, log.asked)?;
     fail::place("selected");
     check_space(app, &plan)?;
-    keep(app, plan, meter)
+    keep(app, plan, meter, true)
 }
 
 /// # Errors
@@ -136,7 +138,7 @@ fn check_space(app: &App, plan: &Plan) -> Result<()> {
         (Download::Xlsx, columns) => columns * CELL,
         (_, columns) => columns * CELL * 4,
     };
-    let (needed, free) = (plan.rows() * row + RESERVE, app.folder.free_bytes()?);
+    let (needed, free) = (plan.rows() * row + RESERVE, app.storage.folder().free_bytes()?);
     if free >= needed {
         return Ok(());
     }
@@ -195,10 +197,10 @@ fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
 }
 
 /// Deletes the file that an interrupted run may have put where it stays, but did not live to name.
-fn discard(app: &App, log: &ExportLog) -> Result<()> {
+fn discard(app: &App, log: &ExportLog) {
     const KINDS: [&str; 5] = ["xlsx", "json", "zip", "csv", "ndjson"];
     let stem = app.key_stem(log.organization(), log.id, log.asked);
-    KINDS.iter().try_for_each(|kind| app.folder.delete(&format!("{stem}.{kind}")).map(drop))
+    KINDS.iter().for_each(|kind| leave_nothing(app, &format!("{stem}.{kind}")));
 }
 
 fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {

@@ -103,7 +103,7 @@ pub fn delete(app: &App, caller: &Caller, id: Id) -> Result<()> {
         return Err(Error::new(Kind::Conflict, "This export has not ended yet. Cancel it first."));
     }
     if let Some(file) = &log.file {
-        app.folder.delete(&file.key)?;
+        app.storage.delete(&file.key, &file.place)?;
     }
     app.store.edit(|edit| edit.delete_export(log.organization(), id))?;
     Ok(())

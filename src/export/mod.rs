@@ -3,11 +3,12 @@
 //!
 //! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `run`
 //! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `owing` and
-//! `telling` (who is told), `log` (what the caller sees of it).
+//! `telling` (who is told), `log` (what the caller sees of it), `link` (how the file is fetched).
 
 mod ask;
 mod attempt;
 mod columns;
+mod link;
 mod log;
 mod once;
 mod owing;
@@ -20,6 +21,7 @@ mod telling;
 mod tests;
 
 pub use attempt::{attempt, rescue};
+pub use link::{bucket_link, is_genuine, link, own_link};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
 pub use owing::again;

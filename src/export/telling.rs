@@ -7,6 +7,8 @@ use crate::app::App;
 use crate::domain::{Channel, ExportLog, Moment, Notice, Result, Zone};
 use crate::notice::Error;
 
+use super::own_link;
+
 /// What came of a try.
 #[derive(Debug)]
 pub enum Tried {
@@ -26,7 +28,7 @@ pub enum Tried {
 /// When the store cannot be read.
 pub fn tell(app: &App, notice: &Notice) -> Result<Tried> {
     let Some(log) = app.store.view()?.export(notice.organization, notice.export)? else { return Ok(Tried::Moot) };
-    let link = log.file_at(app.clock.now()).map(|file| app.file_link(log.id, file, file.expires.seconds()));
+    let link = log.file_at(app.clock.now()).map(|file| own_link(app, log.id, file));
     let sent = match &notice.channel {
         Channel::Mail(to) => {
             let Some(mailer) = &app.mailer else { return Ok(Tried::NoWay) };

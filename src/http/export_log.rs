@@ -23,7 +23,7 @@ use crate::kit::meter::{Meter, Stage, Watch};
 use super::guard::Shared;
 use super::page::query;
 use super::reply::{self, Answer};
-use super::{exports, files, work};
+use super::{exports, work};
 
 /// How far back the list goes (contract 3).
 const DAYS_SHOWN: i64 = 30;
@@ -195,7 +195,7 @@ fn source(app: &App, entry: &Entry) -> Value {
     let log = &entry.log;
     let now = app.clock.now();
     let time = |moment: Option<Moment>| moment.map(Moment::text);
-    let link = log.file_at(now).filter(|_| entry.may_fetch).map(|file| files::link(app, log.id, file));
+    let link = log.file_at(now).filter(|_| entry.may_fetch).map(|file| export::link(app, log.id, file));
     let file = log.file.as_ref();
     let warnings: Vec<&String> = log.warnings.iter().chain(&log.notification.error).collect();
     let Progress { state, percent, rows_done, rows_total, position } = progress(entry);

@@ -23,7 +23,8 @@ pub(super) async fn health() -> Response {
 /// that do not get through keep nobody from working, so that they are told beside it.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let notes = notes(&shared.app);
-    let looked = work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.folder.check())]));
+    let looked =
+        work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.storage.check())]));
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
             .into_iter()

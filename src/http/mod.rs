@@ -17,7 +17,6 @@ mod serve;
 mod stall;
 mod tasks;
 
-pub use files::link as file_link;
 pub use routes::{OPENAPI, table};
 pub use serve::serve;
 

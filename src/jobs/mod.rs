@@ -38,6 +38,7 @@ impl Workers {
     /// # Errors
     /// When the store or the system refuses.
     pub fn start(app: &Arc<App>) -> Result<Self> {
+        look_for_bucket(app)?;
         export::rescue(app)?;
         let lanes = std::iter::repeat_n(Lane::Any, app.settings.export.worker_count()).chain([Lane::Small]);
         let threads = lanes.enumerate().map(|(number, lane)| {
@@ -71,6 +72,18 @@ impl Workers {
         }
         self.senders.leave(until);
     }
+}
+
+/// Says at the start what is wrong with the bucket, which need not be there yet: exports wait for it.
+fn look_for_bucket(app: &Arc<App>) -> Result<()> {
+    let app = Arc::clone(app);
+    let look = move || {
+        if let Err(error) = app.storage.prepare() {
+            tracing::error!(cause = error.chain(), "files cannot be put into the bucket");
+        }
+    };
+    let thread = std::thread::Builder::new().name("look".to_owned());
+    thread.spawn(look).map(drop).map_err(|error| Error::internal("jobs", error))
 }
 
 /// Sweeps at the start and then on a schedule.

@@ -1,6 +1,7 @@
-//! Things that know no task: the clock, fresh ids, secrets, the ordered parallel map, the meter of a
-//! run, percent-encoding, failures on demand.
+//! Things that know no task: pauses between tries, the clock, fresh ids, texts in URLs, secrets, the
+//! ordered parallel map, the meter of a run, failures on demand.
 
+pub mod backoff;
 pub mod clock;
 pub mod fail;
 pub mod ids;

@@ -196,7 +196,7 @@ impl Row<'_> {
                 length <= most
             })
             .collect();
-        Cow::Owned(kept + &mark)
+        Cow::Owned(kept + mark.as_str())
     }
 
     /// What follows the value that was just written.

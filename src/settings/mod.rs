@@ -3,11 +3,13 @@
 mod keys;
 mod notice;
 mod read;
+mod storage;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use notice::{Mail, MailSecurity, Webhook};
+pub use storage::{Delivery, Storage, StorageKind};
 
 use crate::domain::{Id, OnFault, Zone};
 
@@ -145,13 +147,6 @@ pub struct Retention {
     pub sweep_minutes: u32,
 }
 
-/// How files are reached.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Storage {
-    /// Hours that a link holds.
-    pub link_hours: u32,
-}
-
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Log {
@@ -220,7 +215,7 @@ impl Default for Settings {
                 max_call_bytes: 32 << 20,
             },
             retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
-            storage: Storage { link_hours: 168 },
+            storage: Storage::default(),
             mail: Mail::default(),
             webhook: Webhook::default(),
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
@@ -260,16 +255,28 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
-                let Mail { spool_dir, templates_dir, ca_file, .. } = &mut settings.mail;
-                for path in [spool_dir, templates_dir, ca_file].into_iter().flatten() {
-                    *path = folder.join(&path);
+                let Storage { credentials_file, ca_file, .. } = &mut settings.storage;
+                let Mail { spool_dir, templates_dir, ca_file: mail_ca_file, .. } = &mut settings.mail;
+                let paths = [credentials_file, ca_file, spool_dir, templates_dir, mail_ca_file];
+                for path in paths.into_iter().flatten() {
+                    *path = folder.join(&*path);
                 }
+            }
+            if settings.has_secrets() && storage::is_for_all(path) {
+                let cure = "it holds secrets and others can read it. Run chmod 600 on it";
+                faults.push(format!("{}: {cure}, or give them as variables.", path.display()));
             }
         }
         read::variables(&mut settings, variables, &mut faults);
+        settings.storage.complete(&mut faults);
         faults.extend(settings.mail.faults());
         faults.extend(settings.webhook.faults());
         if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+    }
+
+    /// Whether something stands there that nobody else may read.
+    fn has_secrets(&self) -> bool {
+        !self.storage.secret_key.is_empty() || self.mail.password.is_some() || self.webhook.secret.is_some()
     }
 }
 

@@ -29,7 +29,7 @@ pub struct House {
     pub app: Arc<App>,
     pub url: String,
     pub clock: Clock,
-    pub data: TempDir,
+    pub data: Arc<TempDir>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
 }
@@ -47,14 +47,27 @@ impl House {
     }
 
     pub fn with(choose: impl FnOnce(&mut Settings)) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::at(Clock::fixed(NOW), choose)
+    }
+
+    pub fn at(clock: Clock, choose: impl FnOnce(&mut Settings)) -> Self {
+        Self::of(Arc::new(tempfile::tempdir().unwrap()), clock, choose)
+    }
+
+    /// The same data folder with other settings.
+    pub fn again(self, choose: impl FnOnce(&mut Settings)) -> Self {
+        let (data, clock) = (Arc::clone(&self.data), self.clock.clone());
+        drop(self);
+        Self::of(data, clock, choose)
+    }
+
+    fn of(data: Arc<TempDir>, clock: Clock, choose: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.data.dir = data.path().join("data");
         settings.server.listen = "127.0.0.1:0".parse().unwrap();
         settings.server.rate_per_second = 100_000;
         settings.server.rate_burst = 100_000;
         choose(&mut settings);
-        let clock = Clock::fixed(NOW);
         let app = App::open(settings, clock.clone()).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();
@@ -149,7 +162,7 @@ impl House {
     }
 
     pub fn temp_files(&self) -> usize {
-        std::fs::read_dir(self.app.folder.scratch()).unwrap().count()
+        std::fs::read_dir(self.app.storage.folder().scratch()).unwrap().count()
     }
 
     pub fn kept_files(&self) -> usize {

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::domain::export_log::{File, State};
+use crate::domain::export_log::{File, Place, State};
 use crate::domain::{Caller, Channel, Id, Moment};
 
 fn log(state: State) -> ExportLog {
@@ -28,6 +28,7 @@ fn log(state: State) -> ExportLog {
                 kind: "xlsx".to_owned(),
                 size: 12_345_678,
                 sha256: String::new(),
+                place: Place::default(),
                 expires: Moment(1_752_592_060_000),
             });
         }
