@@ -1,11 +1,16 @@
-//! Tasks that look like a field operation's: for the first look at the product, and for measuring it.
+//! Tasks that look like a field operation's, with export configs and scripts that shape them: for the
+//! first look at the product, and for measuring it.
 
+mod configs;
 mod flows;
 mod people;
 mod random;
+mod scripts;
 mod task;
 
+pub use configs::configs;
 pub use flows::{flows, hubs};
+pub use scripts::{SCRIPTS, write_scripts};
 pub use task::tasks;
 
 #[cfg(test)]

@@ -88,6 +88,38 @@ fn all_faults_of_the_settings_are_told_at_once() {
 }
 
 #[test]
+fn scripts_are_checked_without_starting() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = house();
+    let write = |place: &str, text: &str| {
+        let path = house.path().join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    assert!(printed(&run(house.path(), &["check"])).contains("There is no scripts folder scripts."));
+    write("scripts/fields/one.rhai", "fn value(task, args) { 1 }");
+    let output = run(house.path(), &["check", "--functions"]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let text = printed(&output);
+    assert!(text.contains("1 script is fine. Scripts folder: scripts"), "{text}");
+    assert!(text.contains("\ndistance_metres("), "{text}");
+    write("scripts/fields/two.rhai", "fn value(task, args) {\n  1 +\n}");
+    write("scripts/flows/three four.rhai", "");
+    write("scripts/five.rhai", "");
+    write("config.toml", "[server]\nlisten = 1\n");
+    let output = run(house.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = errors(&output);
+    for told in
+        ["config.toml:2: server.listen", "scripts/fields/two.rhai:3:", "scripts/flows/three four.rhai: A script's"]
+    {
+        assert!(text.contains(told), "{told} in {text}");
+    }
+    assert!(!house.path().join("data").exists());
+}
+
+#[test]
 fn a_second_program_on_the_folder_is_refused_and_told_who_has_it() {
     let house = house();
     let (mut server, _) = serve(house.path());

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["settings"],
     &["auth", "ingest", "notice", "render", "script", "storage", "store"],
     &["app"],
-    &["demo", "export", "intake", "sweep"],
+    &["configs", "demo", "export", "intake", "sweep"],
     &["http", "jobs"],
     &["cli"],
     &["main"],
@@ -28,7 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("calamine", &["ingest"]),
     ("csv", &["ingest"]),
     ("jsonwebtoken", &["auth"]),
-    ("hmac", &["auth", "kit"]),
+    ("hmac", &["kit"]),
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -39,12 +39,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["settings"]),
     ("getrandom", &["kit"]),
     ("rhai", &["script"]),
+    ("regex", &["script"]),
     ("notify", &["script"]),
     ("minio", &["storage"]),
     ("mail_send", &["notice"]),
     ("tokio_rustls", &["notice"]),
     ("webpki_roots", &["notice"]),
-    ("rustix", &["storage"]),
+    // What the standard library does not tell of disks and files.
+    ("rustix", &["script", "storage"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
     ("rayon", &["kit", "store", "app", "intake"]),
 ];

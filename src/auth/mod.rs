@@ -69,6 +69,12 @@ impl Keys {
         secret
     }
 
+    /// The secret behind what exports of this organisation make unrecognisable: the same for all of
+    /// them, so that equal texts stay equal, and for no other organisation.
+    pub fn digest_secret(&self, organization: Id) -> [u8; 32] {
+        self.links.secret(&format!("digest of {organization}"))
+    }
+
     /// Whether this server signed that link.
     pub fn link_is_genuine(&self, key: &str, expires: i64, signature: &str) -> bool {
         self.links.is_genuine(key, expires, signature)

@@ -54,8 +54,8 @@ enum Command {
     Export(Box<export::Export>),
     /// Prints a bearer token
     Token(token::Token),
-    /// Checks the settings without starting
-    Check,
+    /// Checks the settings and the scripts without starting
+    Check(check::Check),
     /// Deletes files, log entries and idempotency answers that have had their time, without a server
     Sweep(sweep::Sweep),
 }
@@ -77,7 +77,7 @@ pub fn run() -> ExitCode {
         Command::Load(load) => load.run(&place),
         Command::Export(export) => export.run(&place),
         Command::Token(token) => token.run(&place),
-        Command::Check => check::run(&place),
+        Command::Check(check) => check.run(&place),
         Command::Sweep(sweep) => sweep.run(&place),
     };
     match outcome {

@@ -10,23 +10,29 @@ use tracing_subscriber::EnvFilter;
 use crate::app::App;
 use crate::domain::{Caller, Id};
 use crate::kit::clock::Clock;
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{Faults, LogFormat, Settings};
 
 use super::Place;
 use super::fail::Failure;
 
 /// The settings of the file, the environment and the flags.
 pub(super) fn settings(place: &Place) -> Result<Settings, Failure> {
+    let (settings, faults) = read(place);
+    if faults.0.is_empty() { Ok(settings) } else { Err(faults.into()) }
+}
+
+/// The same, and everything that is wrong with them.
+pub(super) fn read(place: &Place) -> (Settings, Faults) {
     let beside = Path::new("config.toml");
     let config = place.config.as_deref().or_else(|| beside.is_file().then_some(beside));
     // Variables that are no text cannot be ours.
     let variables =
         std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let mut settings = Settings::load(config, variables)?;
+    let (mut settings, faults) = Settings::read(config, variables);
     if let Some(data) = &place.data {
         settings.data.dir.clone_from(data);
     }
-    Ok(settings)
+    (settings, faults)
 }
 
 /// Opens everything; the log goes to standard error.

@@ -118,6 +118,10 @@ pub(super) fn id(kind: u8, number: usize) -> Id {
     Id(bytes)
 }
 
+/// Places among the flows.
+pub(super) const DELIVERY: usize = 0;
+pub(super) const INSPECTION: usize = 2;
+
 pub(super) const FLOW: u8 = 0xf0;
 pub(super) const HUB: u8 = 0xb0;
 

@@ -11,6 +11,8 @@ use super::random::Random;
 const SEED: u64 = 0x0077_6179_6269_6c6c;
 const YEAR_SECONDS: i64 = 365 * 86_400;
 const DAY_SECONDS: i64 = 86_400;
+/// What an inspection looks at; a task has those that passed.
+pub(super) const CHECKS: [&str; 4] = ["Fire exits", "First aid", "Wiring", "Signage"];
 
 /// So many tasks over the year before `now`, oldest first; the same each time for the same wish.
 pub fn tasks(count: u64, now: Moment) -> impl Iterator<Item = String> {
@@ -158,8 +160,7 @@ impl<'a> Writer<'a> {
 
     fn inspected(&mut self) {
         self.coordinate("siteLocation", self.place);
-        let checks = ["Fire exits", "First aid", "Wiring", "Signage"];
-        let passed: Vec<&str> = checks.iter().copied().filter(|_| self.random.percent(80)).collect();
+        let passed: Vec<&str> = CHECKS.iter().copied().filter(|_| self.random.percent(80)).collect();
         self.options("checks", &passed);
         let rating = *self.random.pick(&["A", "A", "B", "C"]);
         self.options("rating", &[rating]);

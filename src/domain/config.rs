@@ -1,10 +1,13 @@
 //! Export configs: saved templates of which columns an export has and which scripts shape it
 //! (contract 5).
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::Id;
+use super::{Id, json};
 
 /// An export config as it is stored and shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,9 +53,27 @@ pub struct ExportConfig {
     pub updated_time: String,
 }
 
-/// A column of a config.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a list of configs is chosen and sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub struct ConfigHead {
+    /// The config's id.
+    #[serde(rename = "_id")]
+    pub id: Id,
+    /// Its name.
+    pub name: String,
+    /// What it exports.
+    pub collection: String,
+    /// When it was made, in the long form of contract 1.
+    pub created_time: String,
+}
+
+/// A column of a config.
+///
+/// It is kept and shown as it was sent, key by key: clients put more into it than is read here.
+// `remote` gives the derived reading to `Deserialize` below instead of being it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ConfigField {
     /// The task key, or for a script the column's own name.
     pub id: String,
@@ -61,29 +82,25 @@ pub struct ConfigField {
     /// What stands above it, unless there is a `uniqueTitle`.
     pub title: String,
     /// A title that no other column has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_title: Option<String>,
     /// More columns, out of a bill: `<billId>.<cost name>` or `<billId>.totalCost`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_none")]
     pub additional_field: Vec<String>,
     /// The field script that computes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
     /// Rhai that computes it, in place of a script.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
     /// What the script or expression is given beside the task.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub args: Option<Map<String, Value>>,
     /// An Excel number format.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// Its width in characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<f64>,
-    /// Everything else (`source`, `type` or `inputType`, `flowId`, `page`, ...), kept and echoed as sent.
-    #[serde(flatten)]
-    pub more: Map<String, Value>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    input_type: Option<String>,
+    #[serde(skip)]
+    sent: Box<str>,
 }
 
 /// The script that shapes the tasks of one flow.
@@ -109,8 +126,49 @@ pub enum OnFault {
     Fail,
 }
 
+impl OnFault {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Continue, Self::Fail];
+
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Fail => "fail",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// The one `collection` there is.
+pub const TASK: &str = "task";
+/// The `source` of a column that is a reserved key of tasks.
+pub const RESERVED_KEY: &str = "reservedKey";
 /// The `component` of a column that is computed.
 pub const SCRIPT: &str = "script";
+
+impl<'de> Deserialize<'de> for ConfigField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sent = Box::<RawValue>::deserialize(deserializer)?;
+        let mut reader = serde_json::Deserializer::from_str(sent.get());
+        let field = Self::deserialize(&mut reader).map_err(D::Error::custom)?;
+        Ok(Self { sent: json::compact(sent.get()).into(), ..field })
+    }
+}
+
+impl Serialize for ConfigField {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.sent).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+fn null_is_none<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
 
 impl ConfigField {
     /// What stands above the column.
@@ -121,11 +179,33 @@ impl ConfigField {
 
     /// What an input takes: `type`, or `inputType` as older clients say.
     pub fn kind(&self) -> Option<&str> {
-        self.more.get("type").or_else(|| self.more.get("inputType")).and_then(Value::as_str)
+        self.kind.as_deref().or(self.input_type.as_deref())
     }
 
     /// Whether a script or an expression computes it.
     pub fn is_computed(&self) -> bool {
         self.component == SCRIPT
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_kept_as_it_was_sent_and_read_for_what_it_means() {
+        let sent = concat!(
+            r#"{"title":"Weight","zoom":1.50,"inputType":"number","id":"w","component":"input","page":[1e2],"#,
+            r#""additionalField":null,"big":123456789012345678901234567890}"#
+        );
+        let field: ConfigField = serde_json::from_str(&sent.replace(',', " ,\n")).unwrap();
+        assert_eq!(serde_json::to_string(&field).unwrap(), sent);
+        assert_eq!((field.kind(), field.header(), field.is_computed()), (Some("number"), "Weight", false));
+        assert!(field.additional_field.is_empty());
+        let both: ConfigField =
+            serde_json::from_str(r#"{"id":"a","component":"input","title":"","type":"date","inputType":"text"}"#)
+                .unwrap();
+        assert_eq!((both.kind(), both.header()), (Some("date"), "a"));
     }
 }

@@ -28,3 +28,25 @@ pub const MAX_SHEET_COLUMNS: usize = 16_384;
 pub const MAX_TOLD_LINES: usize = 100;
 /// Faults of scripts that are told one by one (scripting.md, Faults).
 pub const MAX_TOLD_FAULTS: usize = 1_000;
+/// Export configs of one organisation.
+pub const MAX_CONFIGS: usize = 1_000;
+/// Bytes of one export config's JSON.
+pub const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+/// Columns that one export config may list.
+pub const MAX_CONFIG_FIELDS: usize = 2_000;
+/// Flows that one export config may name.
+pub const MAX_CONFIG_FLOWS: usize = 1_000;
+/// The most export configs on one page of a list.
+pub const MAX_CONFIG_PAGE: u64 = 100;
+/// Characters of the name of a flow, a hub or a config.
+pub const MAX_NAME_CHARS: usize = 200;
+/// Characters of an Excel number format (Excel).
+pub const MAX_FORMAT_CHARS: usize = 255;
+/// The width of a column in characters (Excel).
+pub const MAX_COLUMN_WIDTH: f64 = 255.0;
+/// Scripts in the folder of scripts.
+pub const MAX_SCRIPTS: usize = 1_000;
+/// Bytes of one script's file.
+pub const MAX_SCRIPT_BYTES: u64 = 256 * 1024;
+/// Characters of a script's name.
+pub const MAX_SCRIPT_NAME: usize = 64;

@@ -21,7 +21,7 @@ pub mod task;
 pub mod user;
 pub mod value;
 
-pub use config::{ConfigField, ExportConfig, FlowScript, OnFault};
+pub use config::{ConfigField, ConfigHead, ExportConfig, FlowScript, OnFault};
 pub use error::{Error, Kind, Result};
 pub use export::{Column, ColumnKind, Download};
 pub use export_log::{Answered, ExportLog, LogFilter, LogOrder};

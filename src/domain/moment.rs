@@ -3,7 +3,8 @@
 use std::fmt;
 
 use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::fmt::strtime;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,23 @@ impl Zone {
     /// The zone's IANA name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The zone whose clock is always so many seconds ahead of UTC; nothing from 26 hours on.
+    pub fn fixed(offset_seconds: i32) -> Option<Self> {
+        Offset::from_seconds(offset_seconds).ok().map(|offset| Self(TimeZone::fixed(offset)))
+    }
+
+    /// Seconds that this zone's clock is ahead of UTC at that moment.
+    pub fn offset_seconds(&self, moment: Moment) -> Option<i32> {
+        Timestamp::from_millisecond(moment.0).ok().map(|at| self.0.to_offset(at).seconds())
+    }
+
+    /// Writes that moment by this zone's clock, in a form of `strftime`; nothing if the form has a
+    /// directive that is none.
+    pub fn format(&self, moment: Moment, form: &str) -> Option<String> {
+        let at = Timestamp::from_millisecond(moment.0).ok()?;
+        strtime::format(form, &at.to_zoned_datetime(self.0.clone())).ok()
     }
 
     /// The wall clock of this zone at that moment.
@@ -140,6 +158,19 @@ mod tests {
             let moment = Moment::parse(text, &jakarta).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(moment.text(), "2025-06-15T08:00:00+00:00", "{text}");
         }
+    }
+
+    #[test]
+    fn a_moment_is_written_by_the_clock_of_a_zone() {
+        let moment = Moment::parse("2025-06-15T20:30:00Z", &Zone::utc()).unwrap();
+        let form = "%a %d %b %Y %H:%M %:z";
+        let jakarta = Zone::named("Asia/Jakarta").unwrap();
+        assert_eq!(jakarta.format(moment, form).unwrap(), "Mon 16 Jun 2025 03:30 +07:00");
+        assert_eq!(jakarta.offset_seconds(moment), Some(7 * 3600));
+        assert_eq!(Zone::fixed(-12_600).unwrap().format(moment, form).unwrap(), "Sun 15 Jun 2025 17:00 -03:30");
+        assert_eq!(jakarta.format(moment, "%?"), None);
+        assert_eq!(jakarta.format(Moment(i64::MAX), form), None);
+        assert_eq!(Zone::fixed(i32::MAX), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::limits::MAX_NAME_CHARS;
 use super::{Error, Result};
 
 /// The faults of one input, in the order they were found.
@@ -110,6 +111,17 @@ impl Params {
             Some(Value::String(text)) if text.trim().is_empty() => self.fault(key, "is required."),
             Some(_) => self.string(key),
         }
+    }
+
+    /// The `name`, which must be there, trimmed.
+    pub fn name(&mut self) -> Option<String> {
+        let name = self.required("name")?;
+        let name = name.trim();
+        if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+            let most = format!("must be at most {MAX_NAME_CHARS} characters without control characters.");
+            return self.fault("name", &most);
+        }
+        Some(name.to_owned())
     }
 
     /// A whole number within bounds.

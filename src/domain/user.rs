@@ -32,6 +32,14 @@ pub enum Permission {
     ExportTask,
     /// `view/export-log`
     ViewExportLog,
+    /// `view/export-config`
+    ViewExportConfig,
+    /// `add/export-config`
+    AddExportConfig,
+    /// `edit/export-config`
+    EditExportConfig,
+    /// `delete/export-config`
+    DeleteExportConfig,
     /// `view/task`
     ViewTask,
     /// `add/task`
@@ -48,13 +56,19 @@ pub enum Permission {
     ViewHub,
     /// `edit/hub`
     EditHub,
+    /// `admin/server`
+    AdminServer,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::ExportTask,
         Self::ViewExportLog,
+        Self::ViewExportConfig,
+        Self::AddExportConfig,
+        Self::EditExportConfig,
+        Self::DeleteExportConfig,
         Self::ViewTask,
         Self::AddTask,
         Self::EditTask,
@@ -63,6 +77,7 @@ impl Permission {
         Self::EditFlow,
         Self::ViewHub,
         Self::EditHub,
+        Self::AdminServer,
     ];
 
     /// The name in a token's `perms`.
@@ -70,6 +85,10 @@ impl Permission {
         match self {
             Self::ExportTask => "export/task",
             Self::ViewExportLog => "view/export-log",
+            Self::ViewExportConfig => "view/export-config",
+            Self::AddExportConfig => "add/export-config",
+            Self::EditExportConfig => "edit/export-config",
+            Self::DeleteExportConfig => "delete/export-config",
             Self::ViewTask => "view/task",
             Self::AddTask => "add/task",
             Self::EditTask => "edit/task",
@@ -78,6 +97,7 @@ impl Permission {
             Self::EditFlow => "edit/flow",
             Self::ViewHub => "view/hub",
             Self::EditHub => "edit/hub",
+            Self::AdminServer => "admin/server",
         }
     }
 
@@ -86,6 +106,10 @@ impl Permission {
         match self {
             Self::ExportTask => "export tasks",
             Self::ViewExportLog => "view export logs",
+            Self::ViewExportConfig => "view export configs",
+            Self::AddExportConfig => "add export configs",
+            Self::EditExportConfig => "edit export configs",
+            Self::DeleteExportConfig => "delete export configs",
             Self::ViewTask => "view tasks",
             Self::AddTask => "add tasks",
             Self::EditTask => "edit tasks",
@@ -94,6 +118,7 @@ impl Permission {
             Self::EditFlow => "edit flows",
             Self::ViewHub => "view hubs",
             Self::EditHub => "edit hubs",
+            Self::AdminServer => "administer the server",
         }
     }
 }

@@ -50,6 +50,13 @@ pub struct Link {
     pub text: String,
 }
 
+impl Link {
+    /// What people read: the text, or else the address.
+    pub fn words(&self) -> &str {
+        if self.text.is_empty() { &self.url } else { &self.text }
+    }
+}
+
 impl Value {
     /// The same, borrowed.
     pub fn borrowed(&self) -> ValueRef<'_> {

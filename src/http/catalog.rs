@@ -19,7 +19,6 @@ use super::{body, work};
 
 const DEFAULT_PAGE: u64 = 20;
 const MOST_ON_PAGE: u64 = 1_000;
-const LONGEST_NAME: usize = 200;
 
 /// `GET /flows`
 pub(super) async fn flows(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Answer {
@@ -152,7 +151,8 @@ fn put_hub(shared: &Shared, caller: &Caller, hub: Hub) -> Result<Hub> {
     Ok(hub)
 }
 
-async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>> {
+/// The whole JSON body of a request.
+pub(super) async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>> {
     let server = &shared.app.settings.server;
     body::expect(headers, &["application/json"])?;
     body::whole(body, server.max_body_bytes, server.body_idle_seconds).await
@@ -185,19 +185,10 @@ fn echoes(params: &mut Params) {
     }
 }
 
-fn name_of(params: &mut Params) -> Option<String> {
-    let name = params.required("name")?;
-    let name = name.trim();
-    if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return params.fault("name", &format!("must be at most {LONGEST_NAME} characters without control characters."));
-    }
-    Some(name.to_owned())
-}
-
 fn flow_of(body: &[u8], id: Id, created_time: String, updated_time: String) -> Result<Flow> {
     let mut params = Params::from_body(body)?;
     echoes(&mut params);
-    let name = name_of(&mut params);
+    let name = params.name();
     let pages = params.value("pages").cloned().unwrap_or_else(|| json!([]));
     let pages: Vec<FlowPage> = serde_json::from_value(pages).unwrap_or_else(|error| {
         params.fault::<()>("pages", &format!("must be a list of pages with components: {error}."));
@@ -239,7 +230,7 @@ fn check_pages(pages: &[FlowPage], faults: &mut Faults) {
 fn hub_of(body: &[u8], id: Id, created_time: String, updated_time: String) -> Result<Hub> {
     let mut params = Params::from_body(body)?;
     echoes(&mut params);
-    let name = name_of(&mut params);
+    let name = params.name();
     let address = params.string("address");
     let lat = degrees(&mut params, "lat", 90.0);
     let lng = degrees(&mut params, "lng", 180.0);

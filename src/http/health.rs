@@ -4,27 +4,34 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::app::outbox::Lane;
-use crate::domain::{Error, Kind};
+use crate::domain::{Error, Kind, Moment};
 
 use super::guard::Shared;
 use super::routes::OPENAPI;
-use super::{reply, work};
+use super::{reply, scripts, work};
 
 /// `GET /health`
 pub(super) async fn health() -> Response {
     Json(json!({"status": true, "message": "Healthy", "version": env!("CARGO_PKG_VERSION")})).into_response()
 }
 
-/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot. Notices
-/// that do not get through keep nobody from working, so that they are told beside it.
+/// Faults of scripts that are told; the list of scripts has all of them.
+const MOST_TOLD: usize = 100;
+
+/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot. A script
+/// with a fault is told and no reason: its last good version is live. Notices that do not get through
+/// are told too, since nobody is kept from working.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
-    let notes = notes(&shared.app);
-    let looked =
-        work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.storage.check())]));
+    let app = shared.app;
+    let faults: Vec<Value> = app.scripts.current().faults().take(MOST_TOLD).map(scripts::told).collect();
+    let notes = notes(&app);
+    let looked = work(move || {
+        Ok([("store", app.store.check_writable()), ("files", app.storage.check()), ("scripts", app.scripts.check())])
+    });
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
             .into_iter()
@@ -32,15 +39,16 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
             .collect(),
         Err(error) => vec![reason(&error)],
     };
-    match reasons.is_empty() {
-        true => reply::success(StatusCode::OK, "Ready", json!({"notes": notes})),
-        false => reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", json!({"reasons": reasons})),
+    if reasons.is_empty() {
+        return reply::success(StatusCode::OK, "Ready", json!({"scripts": faults, "notes": notes}));
     }
+    let more = json!({"reasons": reasons, "scripts": faults, "notes": notes});
+    reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", more)
 }
 
 fn notes(app: &App) -> Vec<String> {
     let failing = Lane::ALL.into_iter().filter_map(|lane| Some((lane.name(), app.outbox.failing_since(lane)?)));
-    let note = |(lane, since): (_, crate::domain::Moment)| {
+    let note = |(lane, since): (_, Moment)| {
         format!("{lane}: Nothing has got through since {}. The log has the cause.", since.text())
     };
     failing.map(note).collect()

@@ -5,6 +5,7 @@
 
 mod body;
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;
@@ -13,9 +14,11 @@ mod health;
 mod page;
 mod reply;
 mod routes;
+mod scripts;
 mod serve;
 mod stall;
 mod tasks;
+mod trial;
 
 pub use routes::{OPENAPI, table};
 pub use serve::serve;

@@ -60,6 +60,11 @@ impl Page {
     }
 }
 
+/// A frame with this raw JSON as the entries of its `data`.
+pub(super) fn filled(frame: &Value, data: &str) -> String {
+    format!("{{\"data\":[{data}],{}", frame.to_string().trim_start_matches('{'))
+}
+
 /// The query's values, decoded.
 pub(super) fn query(uri: &Uri) -> Params {
     Params::from_query(pairs(uri))

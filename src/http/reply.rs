@@ -41,6 +41,13 @@ pub(super) fn raw(status: StatusCode, message: &str, key: &str, json: &str) -> R
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// A success in the envelope of contract 5: with its status code, and raw JSON in `data`.
+pub(super) fn coded(status: StatusCode, message: &str, data: &str) -> Response {
+    let (code, message) = (status.as_u16(), Value::from(message));
+    let body = format!("{{\"status\":true,\"code\":{code},\"message\":{message},\"data\":{data}}}");
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
 /// A failure that is no [`Error`]: an unknown path, a wrong method.
 pub(super) fn failure(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"status": false, "message": message}))).into_response()

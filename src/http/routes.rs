@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard::{self, Shared};
-use super::{catalog, export_log, exports, files, health, reply, tasks};
+use super::{catalog, configs, export_log, exports, files, health, reply, scripts, tasks, trial};
 
 /// What `GET /api/v3/openapi.json` answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -27,6 +27,11 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("POST", "/api/v3/tasks/export-log/{id}/cancel", post(export_log::cancel)),
         ("POST", "/api/v3/tasks/export-log/{id}/retry", post(export_log::retry)),
         ("POST", "/api/v3/tasks/export-log/{id}/notify", post(export_log::notify)),
+        ("GET", "/api/v3/export-configs", get(configs::list)),
+        ("POST", "/api/v3/export-config", post(configs::add)),
+        ("GET", "/api/v3/export-config/{id}", get(configs::one)),
+        ("PUT", "/api/v3/export-config/{id}", put(configs::change)),
+        ("DELETE", "/api/v3/export-config/{id}", delete(configs::remove)),
         ("GET", "/files/{day}/{name}", get(files::get)),
         ("GET", "/api/v3/tasks", get(tasks::list)),
         ("POST", "/api/v3/task", post(tasks::add)),
@@ -49,6 +54,10 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("GET", "/api/v3/hub/{id}", get(catalog::hub)),
         ("PUT", "/api/v3/hub/{id}", put(catalog::change_hub)),
         ("DELETE", "/api/v3/hub/{id}", delete(catalog::remove_hub)),
+        ("GET", "/api/v3/scripts", get(scripts::list)),
+        ("GET", "/api/v3/scripts/functions", get(scripts::functions)),
+        ("GET", "/api/v3/scripts/{name}", get(scripts::one)),
+        ("POST", "/api/v3/scripts/{name}/try", post(trial::run)),
         ("GET", "/health", get(health::health)),
         ("GET", "/ready", get(health::ready)),
         ("GET", "/api/v3/openapi.json", get(health::openapi)),

@@ -17,7 +17,7 @@ use crate::intake::{self, Change};
 use crate::store::{Selected, Selection, View};
 
 use super::guard::Shared;
-use super::page::{Page, query};
+use super::page::{Page, filled, query};
 use super::reply::{self, Answer};
 use super::{body, work};
 
@@ -178,9 +178,7 @@ fn page(shared: &Shared, caller: &Caller, uri: &Uri) -> Result<Response> {
     } else {
         Page { total: matched, ..wanted }.frame(&app.public_url(), uri, ids.len() as u64)
     };
-    let frame = frame.to_string();
-    let paginator = format!("{{\"data\":[{data}],{}", frame.trim_start_matches('{'));
-    Ok(reply::raw(StatusCode::OK, "Success.", "tasks", &paginator))
+    Ok(reply::raw(StatusCode::OK, "Success.", "tasks", &filled(&frame, &data)))
 }
 
 /// Tasks as stored, or the fields that were asked for, joined by commas.

@@ -1,4 +1,5 @@
-//! The threads that run background exports, those that tell of them, and the one that sweeps.
+//! The threads that run background exports, those that tell of them, the one that sweeps, and the one
+//! that watches the scripts.
 
 mod outbox;
 
@@ -13,6 +14,7 @@ use crate::domain::{Error, Result};
 use crate::export;
 use crate::kit::clock::ClockWatch;
 use crate::kit::meter::Stop;
+use crate::script::Watch;
 use crate::sweep;
 
 use outbox::Senders;
@@ -29,6 +31,7 @@ pub struct Workers {
     senders: Senders,
     /// Dropped, it ends the sweeper.
     sweeping: Sender<()>,
+    watching: Watch,
 }
 
 impl Workers {
@@ -47,8 +50,8 @@ impl Workers {
             thread.spawn(move || work(&app, lane)).map_err(|error| Error::internal("jobs", error))
         });
         let threads = threads.collect::<Result<_>>()?;
-        let senders = Senders::start(app)?;
-        Ok(Self { queue: app.queue.clone(), threads, app: Arc::clone(app), senders, sweeping: sweeper(app)? })
+        let (senders, sweeping, watching) = (Senders::start(app)?, sweeper(app)?, watcher(app)?);
+        Ok(Self { queue: app.queue.clone(), threads, app: Arc::clone(app), senders, sweeping, watching })
     }
 
     /// Begins nothing any more, lets what runs come to its end for so long, hands the rest back to
@@ -57,8 +60,8 @@ impl Workers {
         let until = Instant::now() + grace;
         self.queue.close();
         self.app.outbox.close();
-        // A pass that runs is safe to be cut off anywhere, so that nobody waits for it.
-        drop(self.sweeping);
+        // A pass or a look that runs is safe to be cut off anywhere, so that nobody waits for it.
+        drop((self.sweeping, self.watching));
         if !self.queue.wait_idle(until) {
             tracing::info!("exports that did not end in time are handed back to the queue");
             self.queue.stop_running(Stop::Leaving);
@@ -108,6 +111,15 @@ fn sweeper(app: &Arc<App>) -> Result<Sender<()>> {
     let thread = std::thread::Builder::new().name("sweeper".to_owned());
     thread.spawn(sweep).map_err(|error| Error::internal("jobs", error))?;
     Ok(sweeping)
+}
+
+/// Takes up what changes in the folder of scripts.
+fn watcher(app: &Arc<App>) -> Result<Watch> {
+    let looking = Arc::clone(app);
+    let look = move || {
+        looking.scripts.look(looking.clock.now());
+    };
+    Watch::start(&app.settings.scripts.dir, look).map_err(|error| Error::internal("jobs", error))
 }
 
 fn work(app: &App, lane: Lane) {

@@ -62,10 +62,18 @@ fn fill(bytes: &mut [u8]) {
 
 /// HMAC-SHA-256 over the parts, one after the other.
 pub fn keyed_digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut digest = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    parts.iter().for_each(|part| digest.update(part));
-    digest.finalize().into_bytes().into()
+    keyed(key, parts).finalize().into_bytes().into()
+}
+
+/// Whether this is the [`keyed_digest`] of the parts; takes as long whichever byte is wrong.
+pub fn is_keyed_digest(digest: &[u8], key: &[u8], parts: &[&[u8]]) -> bool {
+    keyed(key, parts).verify_slice(digest).is_ok()
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+fn keyed(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
+    let keyed = Hmac::new_from_slice(key).expect("a key");
+    parts.iter().fold(keyed, |keyed, part| keyed.chain_update(part))
 }
 
 #[cfg(test)]
@@ -95,6 +103,14 @@ mod tests {
         assert_eq!(a.len(), 22);
         assert!(a.bytes().all(|byte| ALPHABET.contains(&byte)));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn a_digest_is_known_by_its_key_and_text_alone() {
+        let digest = keyed_digest(b"key", &[b"text"]);
+        assert!(is_keyed_digest(&digest, b"key", &[b"te", b"xt"]));
+        assert!(!is_keyed_digest(&digest, b"other", &[b"text"]));
+        assert!(!is_keyed_digest(&digest[..31], b"key", &[b"text"]));
     }
 
     #[test]

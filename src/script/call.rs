@@ -1,12 +1,61 @@
-//! What the call that runs on this thread is part of: functions that scripts use ask here for the
-//! snapshot's moment, the zone and the key of `digest`.
+//! The call that runs on this thread: the session that it is part of, and what it may still use.
+//! Functions that scripts use ask here for the snapshot's moment, the zone and the key of `digest`;
+//! the engine asks at every operation whether the call goes on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
-use super::Session;
+use crate::kit::memory::held_bytes;
+
+use super::{Session, Spent};
+
+/// Operations between two looks at the time.
+const OPERATIONS_PER_LOOK: u64 = 8;
 
 thread_local! {
     static CURRENT: RefCell<Option<Session>> = const { RefCell::new(None) };
+    static BUDGET: Cell<Option<Budget>> = const { Cell::new(None) };
+}
+
+/// What one call may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// Rhai's operations.
+    pub operations: u64,
+    /// Milliseconds.
+    pub millis: u64,
+    /// Bytes that it may hold at a time.
+    pub bytes: usize,
+}
+
+/// Why a call was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// Too many operations.
+    Operations,
+    /// Too long.
+    Time,
+    /// Too much held.
+    Memory,
+    /// A text that would be too long.
+    Text,
+}
+
+/// What is left of an allowance.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    used: u64,
+    most: u64,
+    deadline: Instant,
+    ceiling: isize,
+    excess: Option<Excess>,
+}
+
+/// What came of a call.
+pub(super) struct Outcome<T> {
+    pub result: T,
+    pub excess: Option<Excess>,
+    pub spent: Spent,
 }
 
 /// Runs `call` as part of `session`.
@@ -25,4 +74,62 @@ pub(super) fn within<T>(session: &Session, call: impl FnOnce() -> T) -> T {
 /// What the session of the call on this thread says; nothing outside of calls.
 pub(super) fn session<T>(ask: impl FnOnce(&Session) -> T) -> Option<T> {
     CURRENT.with(|current| current.borrow().as_ref().map(ask))
+}
+
+/// Runs `call` with an allowance, with `patience` times the time.
+pub(super) fn limited<T>(allowance: Allowance, patience: u32, call: impl FnOnce() -> T) -> Outcome<T> {
+    /// Gives the thread back what it had, also after a panic.
+    struct Restore(Option<Budget>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BUDGET.set(self.0);
+        }
+    }
+    let started = Instant::now();
+    let time = Duration::from_millis(allowance.millis.saturating_mul(u64::from(patience.max(1))));
+    let bytes = isize::try_from(allowance.bytes).unwrap_or(isize::MAX);
+    let fresh = Budget {
+        used: 0,
+        most: allowance.operations,
+        deadline: started + time,
+        ceiling: held_bytes().saturating_add(bytes),
+        excess: None,
+    };
+    let restore = Restore(BUDGET.replace(Some(fresh)));
+    let result = call();
+    let left = BUDGET.get().unwrap_or(fresh);
+    drop(restore);
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Outcome { result, excess: left.excess, spent: Spent { operations: left.used, micros } }
+}
+
+/// Counts an operation of the call on this thread and says whether the call must end.
+pub(super) fn must_end() -> bool {
+    let Some(mut budget) = BUDGET.get() else { return false };
+    budget.used += 1;
+    if budget.excess.is_none() {
+        budget.excess = budget.look();
+    }
+    BUDGET.set(Some(budget));
+    budget.excess.is_some()
+}
+
+/// Ends the call on this thread at its next operation, or with its last one.
+pub(super) fn end(excess: Excess) {
+    if let Some(budget) = BUDGET.get() {
+        BUDGET.set(Some(Budget { excess: budget.excess.or(Some(excess)), ..budget }));
+    }
+}
+
+impl Budget {
+    fn look(&self) -> Option<Excess> {
+        if self.used > self.most {
+            return Some(Excess::Operations);
+        }
+        if held_bytes() > self.ceiling {
+            return Some(Excess::Memory);
+        }
+        let looks = self.used.is_multiple_of(OPERATIONS_PER_LOOK);
+        (looks && Instant::now() > self.deadline).then_some(Excess::Time)
+    }
 }

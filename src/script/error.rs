@@ -1,8 +1,9 @@
 //! Why the folder of scripts cannot be used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain;
+use crate::domain::limits::MAX_SCRIPTS;
 
 /// Why the folder of scripts cannot be used. What is wrong with one script is a
 /// [`ScriptFault`](crate::domain::ScriptFault), not an error.
@@ -16,6 +17,18 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Everybody may put scripts there.
+    #[error("The scripts folder {} may be written by everybody. Run chmod o-w on it.", .0.display())]
+    Open(PathBuf),
+    /// There are more scripts than are looked at.
+    #[error("The scripts folder {} holds more than {MAX_SCRIPTS} scripts. Take some out.", .0.display())]
+    TooMany(PathBuf),
+}
+
+impl Error {
+    pub(super) fn at(path: &Path, source: std::io::Error) -> Self {
+        Self::Folder { path: path.to_owned(), source }
+    }
 }
 
 impl From<Error> for domain::Error {

@@ -1,92 +1,23 @@
 //! The folder of scripts. Whatever changes in it, the whole folder is looked at again, and a new
 //! generation takes the place of the one before at once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::domain::{Moment, ScriptFault};
+use crate::domain::{self, Moment};
 use crate::settings::Scripts;
 
-use super::{Error, Program};
-
-/// What a script is for; the folder it lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ScriptKind {
-    /// `fields/`: computes a cell.
-    Field,
-    /// `flows/`: decides which rows a task becomes.
-    Flow,
-    /// `lib/`: functions for the others.
-    Lib,
-}
-
-impl ScriptKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Field, Self::Flow, Self::Lib];
-
-    /// The name of its folder.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Self::Field => "fields",
-            Self::Flow => "flows",
-            Self::Lib => "lib",
-        }
-    }
-}
-
-/// A file of the folder and the version of it that is live.
-#[derive(Debug, Clone)]
-pub struct ScriptFile {
-    /// What it is for.
-    pub kind: ScriptKind,
-    /// Its name without folder and ending.
-    pub name: String,
-    /// What `about()` says.
-    pub about: Option<String>,
-    /// The live version; none when no version of it was ever good.
-    pub program: Option<Program>,
-    /// When the live version became so.
-    pub loaded: Option<Moment>,
-    /// What is wrong with the version in the folder; the live one is an older one then.
-    pub fault: Option<ScriptFault>,
-}
-
-/// All scripts as they were at one moment. A run keeps the one it started with.
-#[derive(Debug, Default)]
-pub struct Generation {
-    files: Vec<ScriptFile>,
-}
-
-impl Generation {
-    /// Every file that counts, by kind and name.
-    pub fn files(&self) -> &[ScriptFile] {
-        &self.files
-    }
-
-    /// One file.
-    pub fn file(&self, kind: ScriptKind, name: &str) -> Option<&ScriptFile> {
-        self.files.iter().find(|file| file.kind == kind && file.name == name)
-    }
-
-    /// The live version of a script.
-    ///
-    /// # Errors
-    /// What is wrong with it, or that there is none of this name, with the closest one there is.
-    pub fn program(&self, kind: ScriptKind, name: &str) -> Result<Program, ScriptFault> {
-        let fault =
-            |text: String| ScriptFault { script: format!("{}/{name}", kind.folder()), line: None, column: None, text };
-        let file = self.file(kind, name).ok_or_else(|| fault("There is no such script.".to_owned()))?;
-        match (&file.program, &file.fault) {
-            (Some(program), _) => Ok(program.clone()),
-            (None, Some(wrong)) => Err(wrong.clone()),
-            (None, None) => Err(fault("It was never loaded.".to_owned())),
-        }
-    }
-}
+use super::next::next;
+use super::{Error, Generation, folder};
 
 /// The folder, and the generation that is current.
 #[derive(Debug)]
 pub struct Library {
+    settings: Scripts,
     current: RwLock<Arc<Generation>>,
+    /// Why the folder could not be read when it was last looked at.
+    trouble: RwLock<Option<Arc<Error>>>,
+    /// Held by who looks, so that no generation takes the place of a later one.
+    looking: Mutex<()>,
 }
 
 impl Library {
@@ -94,12 +25,55 @@ impl Library {
     ///
     /// # Errors
     /// When the folder is there and cannot be read.
-    pub fn open(_settings: &Scripts, _now: Moment) -> Result<Self, Error> {
-        Ok(Self { current: RwLock::default() })
+    pub fn open(settings: &Scripts, now: Moment) -> Result<Self, Error> {
+        let empty = Generation::empty(settings);
+        let first = next(&empty, folder::look(&settings.dir)?, settings, now).unwrap_or(empty);
+        Ok(Self {
+            settings: settings.clone(),
+            current: RwLock::new(Arc::new(first)),
+            trouble: RwLock::default(),
+            looking: Mutex::default(),
+        })
     }
 
     /// All scripts as they are now.
     pub fn current(&self) -> Arc<Generation> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Looks at the whole folder, and says whether anything is another than it was. While the folder
+    /// cannot be read, everything stays as it is.
+    pub fn look(&self, now: Moment) -> bool {
+        let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = folder::look(&self.settings.dir);
+        let next = match found {
+            Ok(found) => next(&self.current(), found, &self.settings, now),
+            Err(error) => return self.trouble_with(error),
+        };
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let Some(next) = next else { return false };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        true
+    }
+
+    /// # Errors
+    /// When the folder could not be read at the last look; the scripts of before are still live.
+    pub fn check(&self) -> domain::Result<()> {
+        let trouble = self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.map_or(Ok(()), |error| Err(domain::Error::internal("script", error)))
+    }
+
+    /// Told once, until it is another or none.
+    fn trouble_with(&self, error: Error) -> bool {
+        let mut trouble = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
+        if trouble.as_ref().is_none_or(|before| before.to_string() != error.to_string()) {
+            tracing::error!(%error, "the scripts of before stay live");
+        }
+        *trouble = Some(Arc::new(error));
+        false
+    }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

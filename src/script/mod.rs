@@ -1,16 +1,42 @@
 //! Operators' scripts: a folder of Rhai files that compute cells and decide which rows a task becomes
 //! (scripting.md). Nothing in this room can touch disk, network or clock on a script's behalf.
 //!
-//! In reading order: `library` (the folder and its generations), `program` (one compiled script and
-//! what it can be asked), `task` (the lazy view a script sees), `error`.
+//! In reading order: `folder` (one look at the files), `generation` (all scripts at one moment), `next`
+//! (from one to the next), `library` (the one that is current), `watch` (when to look), `compiler` (from
+//! text to program) with `engine`, `natives`, `lint`, `reads` and `walk`, `program` (one compiled script
+//! and what it can be asked) with `call` (what a call may use), `convert` and `examples`, `task` (the lazy
+//! view a script sees) with `decode`, `functions` and `types` (what scripts have beside Rhai's own),
+//! `fault`, `error`.
 
 mod call;
+mod compiler;
+mod convert;
+mod decode;
+mod engine;
 mod error;
+mod examples;
+mod fault;
+mod folder;
+mod functions;
+mod generation;
 mod library;
+mod lint;
+mod natives;
+mod next;
 mod program;
+mod reads;
 mod task;
+mod types;
+mod walk;
+mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
-pub use library::{Generation, Library, ScriptFile, ScriptKind};
-pub use program::{Args, ExtraColumn, Program, Ran, Reads, Session, Spent};
+pub use functions::{FunctionDoc, functions};
+pub use generation::{Generation, ScriptFile, ScriptKind};
+pub use library::Library;
+pub use program::{Args, Counters, ExtraColumn, Program, Ran, Reads, Session, Spent};
 pub use task::Task;
+pub use watch::Watch;

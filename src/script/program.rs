@@ -2,23 +2,65 @@
 //! always comes back.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use rhai::{Dynamic, Engine, GlobalRuntimeState, Module, NativeCallContext, Position};
 use serde_json::{Map, Value as Json};
+use sha2::{Digest, Sha256};
 
 use crate::domain::{Moment, ScriptFault, Value, Zone};
 
-use super::Task;
+use super::call::{self, Allowance, Outcome};
+use super::decode::decode;
+use super::fault::Origin;
+use super::{ScriptKind, Task, convert};
 
 /// A compiled script; clones are the same one, on any thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
-    label: String,
+    origin: Origin,
+    kind: ScriptKind,
     hash: String,
     reads: Reads,
+    entries: BTreeSet<String>,
+    engine: Arc<Engine>,
+    /// What each call starts from: the functions of the script, each with its imports and constants.
+    state: GlobalRuntimeState,
+    allowance: Allowance,
+    counters: Tally,
+}
+
+/// What the compiler found out about a script.
+pub(super) struct Compiled<'a> {
+    pub origin: Origin,
+    pub kind: ScriptKind,
+    pub text: &'a str,
+    /// The names of its functions.
+    pub entries: BTreeSet<String>,
+    pub reads: Reads,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    calls: AtomicU64,
+    faults: AtomicU64,
+    micros: AtomicU64,
+}
+
+/// What all calls of a script came to since it was compiled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that ended with a fault.
+    pub faults: u64,
+    /// Microseconds of all calls.
+    pub micros: u64,
 }
 
 /// The top-level keys of a task that a script can look at.
@@ -31,13 +73,25 @@ pub enum Reads {
 }
 
 /// What a config gives a script beside the task, made ready once.
-#[derive(Debug, Clone, Default)]
-pub struct Args;
+#[derive(Debug, Clone)]
+pub struct Args(Dynamic);
 
 impl Args {
     /// The arguments of a config's field or flow.
-    pub fn new(_args: Option<&Map<String, Json>>) -> Self {
-        Self
+    pub fn new(args: Option<&Map<String, Json>>) -> Self {
+        let json = args.map_or_else(|| "{}".to_owned(), |args| Json::from(args.clone()).to_string());
+        Self(decode(&json))
+    }
+
+    /// Those of an example.
+    pub(super) fn of(args: Dynamic) -> Self {
+        Self(args)
+    }
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self::new(None)
     }
 }
 
@@ -85,10 +139,25 @@ pub struct ExtraColumn {
     pub format: Option<String>,
 }
 
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("label", &self.label()).field("hash", &self.hash()).finish_non_exhaustive()
+    }
+}
+
 impl Program {
+    pub(super) fn new(engine: Arc<Engine>, module: Module, script: Compiled, allowance: Allowance) -> Self {
+        let mut state = engine.new_global_runtime_state();
+        state.lib.push(module.into());
+        let hash = Sha256::digest(script.text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let Compiled { origin, kind, entries, reads, .. } = script;
+        let counters = Tally::default();
+        Self(Arc::new(Inner { origin, kind, hash, reads, entries, engine, state, allowance, counters }))
+    }
+
     /// `fields/minutes`, `flows/delivery`, or `expression of <column>`.
     pub fn label(&self) -> &str {
-        &self.0.label
+        &self.0.origin.label
     }
 
     /// The SHA-256 of its text, in lower-case hex.
@@ -101,30 +170,93 @@ impl Program {
         &self.0.reads
     }
 
+    /// What all its calls came to.
+    pub fn counters(&self) -> Counters {
+        let Tally { calls, faults, micros } = &self.0.counters;
+        Counters { calls: calls.load(Relaxed), faults: faults.load(Relaxed), micros: micros.load(Relaxed) }
+    }
+
     /// `value(task, args)`: a cell.
-    pub fn value(&self, _session: &Session, _task: &Task, _args: &Args) -> Ran<Value> {
-        self.absent("value")
+    pub fn value(&self, session: &Session, task: &Task, args: &Args) -> Ran<Value> {
+        self.ran(session, "value", &mut with_task(task, args), |given| convert::cell(given, self.most_bytes()))
     }
 
     /// `include(task, args)`: whether the task is exported; true where the script has no such function.
-    pub fn include(&self, _session: &Session, _task: &Task, _args: &Args) -> Ran<bool> {
-        self.absent("include")
+    pub fn include(&self, session: &Session, task: &Task, args: &Args) -> Ran<bool> {
+        if !self.has("include") {
+            return Ran { result: Ok(true), spent: Spent::default() };
+        }
+        self.ran(session, "include", &mut with_task(task, args), convert::truth)
     }
 
     /// `rows(task, args)`: for each row the values that take the place of the task's own, by column;
     /// one row without any where the script has no such function.
-    pub fn rows(&self, _session: &Session, _task: &Task, _args: &Args) -> Ran<Vec<Vec<(String, Value)>>> {
-        self.absent("rows")
+    pub fn rows(&self, session: &Session, task: &Task, args: &Args) -> Ran<Vec<Vec<(String, Value)>>> {
+        if !self.has("rows") {
+            return Ran { result: Ok(vec![Vec::new()]), spent: Spent::default() };
+        }
+        self.ran(session, "rows", &mut with_task(task, args), |given| convert::rows(given, self.most_bytes()))
     }
 
-    /// `columns(args)`: what it adds to the columns of the config.
-    pub fn columns(&self, _session: &Session, _args: &Args) -> Ran<Vec<ExtraColumn>> {
-        self.absent("columns")
+    /// `columns(args)`: what it adds to the columns of the config; none where the script has no such
+    /// function.
+    pub fn columns(&self, session: &Session, args: &Args) -> Ran<Vec<ExtraColumn>> {
+        if !self.has("columns") {
+            return Ran { result: Ok(Vec::new()), spent: Spent::default() };
+        }
+        self.ran(session, "columns", &mut [args.0.clone()], convert::columns)
     }
 
-    fn absent<T>(&self, name: &str) -> Ran<T> {
-        let text = format!("There is no function {name}.");
-        let fault = ScriptFault { script: self.label().to_owned(), line: None, column: None, text };
-        Ran { result: Err(fault), spent: Spent::default() }
+    pub(super) fn kind(&self) -> ScriptKind {
+        self.0.kind
     }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.entries.contains(name)
+    }
+
+    pub(super) fn most_bytes(&self) -> usize {
+        self.0.allowance.bytes
+    }
+
+    /// A fault of the script as a whole.
+    pub(super) fn fault(&self, text: impl Into<String>) -> ScriptFault {
+        self.0.origin.fault(text)
+    }
+
+    /// Calls one of its functions and makes something of what it gives.
+    pub(super) fn ran<T>(
+        &self,
+        session: &Session,
+        name: &str,
+        args: &mut [Dynamic],
+        make: impl FnOnce(&Dynamic) -> Result<T, String>,
+    ) -> Ran<T> {
+        let Outcome { result, excess, spent } =
+            call::within(session, || call::limited(self.0.allowance, session.patience, || self.call(name, args)));
+        let result = match result {
+            Some(Ok(_)) if let Some(excess) = excess => Err(self.0.origin.of_excess(excess, self.0.allowance)),
+            Some(Ok(given)) => make(&given).map_err(|text| self.fault(format!("The function {name} {text}."))),
+            Some(Err(error)) => Err(self.0.origin.of_running(error, excess, self.0.allowance)),
+            None => Err(self.fault(format!("The engine gave up on the function {name}."))),
+        };
+        let counters = &self.0.counters;
+        counters.calls.fetch_add(1, Relaxed);
+        counters.faults.fetch_add(u64::from(result.is_err()), Relaxed);
+        counters.micros.fetch_add(spent.micros, Relaxed);
+        Ran { result, spent }
+    }
+
+    /// Nothing when the engine itself panicked, which no script can make it do as far as is known.
+    fn call(&self, name: &str, args: &mut [Dynamic]) -> Option<Result<Dynamic, Box<rhai::EvalAltResult>>> {
+        // A copy for each call: the engine writes the operations of a call into what it is given.
+        let state = self.0.state.clone();
+        let context = NativeCallContext::new_with_all_fields(&self.0.engine, name, None, &state, Position::NONE);
+        let mut args: Vec<&mut Dynamic> = args.iter_mut().collect();
+        catch_unwind(AssertUnwindSafe(|| context.call_fn_raw(name, false, false, &mut args))).ok()
+    }
+}
+
+fn with_task(task: &Task, args: &Args) -> [Dynamic; 2] {
+    [Dynamic::from(task.clone()), args.0.clone()]
 }

@@ -1,42 +1,137 @@
 //! The task that a script sees: read-only and lazy.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-/// One task, as scripts see it. Cheap to clone; all scripts of a row share one.
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
+
+use crate::domain::json;
+
+use super::decode::decode;
+
+/// One task, as scripts see it. Cheap to clone; all scripts of a row share one, and each value is
+/// decoded once.
 #[derive(Debug, Clone)]
 pub struct Task(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
     /// Some keys with their raw JSON, or none where the task does not have them.
-    Keys { names: Arc<[String]>, values: Box<[Option<Box<str>>]> },
-    /// All of it.
-    Whole(Box<str>),
+    Keys { names: Arc<[String]>, values: Box<[Field<Option<Box<str>>>]> },
+    /// All of it, and where its values lie once one was asked for.
+    Whole { json: Box<str>, fields: OnceLock<Vec<(Box<str>, Field<Range<usize>>)>> },
+}
+
+/// A value: where its JSON is, and what scripts see once one has asked.
+#[derive(Debug)]
+struct Field<R> {
+    raw: R,
+    seen: OnceLock<Dynamic>,
 }
 
 impl Task {
     /// A task of which only these keys are at hand; `values` are their raw JSON, in the order of `names`.
     pub fn of_keys(names: &Arc<[String]>, values: &[Option<&str>]) -> Self {
-        let values = values.iter().map(|value| value.map(Box::from)).collect();
+        let values = values.iter().map(|value| Field::new(value.map(Box::from))).collect();
         Self(Arc::new(Source::Keys { names: Arc::clone(names), values }))
     }
 
     /// A task by the whole of its JSON.
     pub fn whole(json: &str) -> Self {
-        Self(Arc::new(Source::Whole(json.into())))
+        Self(Arc::new(Source::Whole { json: json.into(), fields: OnceLock::new() }))
     }
 
     /// The raw JSON of a top-level key.
     pub fn raw(&self, key: &str) -> Option<&str> {
         match &*self.0 {
-            Source::Keys { names, values } => {
-                let place = names.iter().position(|name| name == key)?;
-                values.get(place)?.as_deref()
-            }
-            Source::Whole(json) => {
-                let pairs = crate::domain::json::pairs(json).ok()?;
-                pairs.into_iter().find(|(name, _)| name == key).map(|(_, raw)| raw)
-            }
+            Source::Keys { names, values } => values.get(place(names, key)?)?.raw.as_deref(),
+            Source::Whole { json, .. } => json.get(self.whole_field(key)?.raw.clone()),
         }
+    }
+
+    /// What scripts see of a top-level key: `()` where the task does not have it.
+    pub(super) fn field(&self, key: &str) -> Dynamic {
+        let seen = match &*self.0 {
+            Source::Keys { names, values } => {
+                place(names, key).and_then(|place| values.get(place)).map(|field| &field.seen)
+            }
+            Source::Whole { .. } => self.whole_field(key).map(|field| &field.seen),
+        };
+        let Some(seen) = seen else { return Dynamic::UNIT };
+        seen.get_or_init(|| self.raw(key).map_or(Dynamic::UNIT, decode)).clone()
+    }
+
+    /// Its keys, in the task's order.
+    pub(super) fn keys(&self) -> Vec<&str> {
+        match &*self.0 {
+            Source::Keys { names, values } => {
+                let pairs = names.iter().zip(values);
+                pairs.filter(|(_, field)| field.raw.is_some()).map(|(name, _)| name.as_str()).collect()
+            }
+            Source::Whole { .. } => self.whole_fields().iter().map(|(name, _)| &**name).collect(),
+        }
+    }
+
+    /// Makes the type known to scripts.
+    pub(super) fn register(engine: &mut Engine) {
+        engine
+            .register_type_with_name::<Self>("task")
+            .register_indexer_get(|task: &mut Self, key: ImmutableString| task.field(&key))
+            .register_indexer_set(|task: &mut Self, key: ImmutableString, value: Dynamic| task.put_back(&key, &value))
+            .register_fn("contains", |task: &mut Self, key: &str| task.raw(key).is_some())
+            .register_fn("keys", |task: &mut Self| -> Array { task.keys().into_iter().map(Into::into).collect() });
+    }
+
+    /// Rhai puts back what a method was called on: `task.items.filter(...)` sets `items` to what it was.
+    fn put_back(&self, key: &str, value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
+        if is_same(&self.field(key), value) {
+            return Ok(());
+        }
+        Err(format!("The task is read-only. Change a copy: let x = task.{key};").into())
+    }
+
+    fn whole_field(&self, key: &str) -> Option<&Field<Range<usize>>> {
+        self.whole_fields().iter().find(|(name, _)| **name == *key).map(|(_, field)| field)
+    }
+
+    fn whole_fields(&self) -> &[(Box<str>, Field<Range<usize>>)] {
+        let Source::Whole { json, fields } = &*self.0 else { return &[] };
+        fields.get_or_init(|| {
+            let pairs = json::pairs(json).unwrap_or_default();
+            let place = |raw: &str| {
+                let start = raw.as_ptr().addr() - json.as_ptr().addr();
+                start..start + raw.len()
+            };
+            pairs.into_iter().map(|(name, raw)| (name.into(), Field::new(place(raw)))).collect()
+        })
+    }
+}
+
+impl<R> Field<R> {
+    fn new(raw: R) -> Self {
+        Self { raw, seen: OnceLock::new() }
+    }
+}
+
+fn place(names: &[String], key: &str) -> Option<usize> {
+    names.iter().position(|name| name == key)
+}
+
+/// Whether two values are the same, as far as JSON goes.
+fn is_same(a: &Dynamic, b: &Dynamic) -> bool {
+    if let (Ok(a), Ok(b)) = (a.as_array_ref(), b.as_array_ref()) {
+        return a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| is_same(a, b));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_map_ref(), b.as_map_ref()) {
+        return a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.0 == b.0 && is_same(a.1, b.1));
+    }
+    if let (Ok(a), Ok(b)) = (a.as_immutable_string_ref(), b.as_immutable_string_ref()) {
+        return *a == *b;
+    }
+    match (a.as_int(), b.as_int(), a.as_float(), b.as_float(), a.as_bool(), b.as_bool()) {
+        (Ok(a), Ok(b), ..) => a == b,
+        (_, _, Ok(a), Ok(b), ..) => a.total_cmp(&b).is_eq(),
+        (.., Ok(a), Ok(b)) => a == b,
+        _ => a.is_unit() && b.is_unit(),
     }
 }

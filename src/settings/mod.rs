@@ -245,6 +245,12 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(config: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Faults> {
+        let (settings, faults) = Self::read(config, variables);
+        if faults.0.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+
+    /// The same, with the default for each key that something is wrong with, and everything that is.
+    pub fn read(config: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> (Self, Faults) {
         let mut settings = Self::default();
         let mut faults = Vec::new();
         if let Some(path) = config {
@@ -271,7 +277,7 @@ impl Settings {
         settings.storage.complete(&mut faults);
         faults.extend(settings.mail.faults());
         faults.extend(settings.webhook.faults());
-        if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+        (settings, Faults(faults))
     }
 
     /// Whether something stands there that nobody else may read.

@@ -1,10 +1,10 @@
-//! The store: tasks, flows, hubs and exports in one redb file, changed by edits that are on disk
-//! before they return, read through views that each see one moment.
+//! The store: tasks, flows, hubs, export configs and exports in one redb file, changed by edits that
+//! are on disk before they return, read through views that each see one moment.
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
-//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows and hubs), `exports`
-//! (the record of exports), `outbox` (what is owed to recipients), `error`.
+//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
+//! configs), `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
 mod catalog;
 mod codec;

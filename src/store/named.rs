@@ -1,5 +1,5 @@
-//! Flows and hubs: few, small, kept as JSON, each with a name that is unique in its organisation
-//! without regard to case.
+//! Flows, hubs and export configs: few, kept as JSON, each with a name that is unique in its
+//! organisation without regard to case.
 
 use redb::{ReadableTable, TableDefinition};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::error::Error;
 use super::schema::{self, TaskKey, key, name_key};
 use super::{Edit, View};
-use crate::domain::{self, Flow, Hub, Id, Kind};
+use crate::domain::{self, ConfigHead, ExportConfig, Flow, Hub, Id, Kind};
 
 trait Named: Serialize + DeserializeOwned {
     const ROWS: TableDefinition<'static, &'static TaskKey, &'static [u8]>;
@@ -40,13 +40,24 @@ impl Named for Hub {
     }
 }
 
+impl Named for ExportConfig {
+    const ROWS: TableDefinition<'static, &'static TaskKey, &'static [u8]> = schema::CONFIGS;
+    const NAMES: TableDefinition<'static, &'static [u8], &'static [u8]> = schema::CONFIG_NAMES;
+    fn id(&self) -> Id {
+        self.id
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl View {
     /// The organisation's flows, by name.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn flows(&self, organization: Id) -> domain::Result<Vec<Flow>> {
-        Ok(self.list(organization)?)
+        Ok(self.list::<Flow, _>(organization)?)
     }
 
     /// One flow.
@@ -62,7 +73,7 @@ impl View {
     /// # Errors
     /// When the store cannot be read.
     pub fn hubs(&self, organization: Id) -> domain::Result<Vec<Hub>> {
-        Ok(self.list(organization)?)
+        Ok(self.list::<Hub, _>(organization)?)
     }
 
     /// One hub.
@@ -73,11 +84,28 @@ impl View {
         Ok(self.one(organization, id)?)
     }
 
+    /// The heads of the organisation's export configs, by name; a config itself may be large.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn config_heads(&self, organization: Id) -> domain::Result<Vec<ConfigHead>> {
+        Ok(self.list::<ExportConfig, _>(organization)?)
+    }
+
+    /// One export config.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn config(&self, organization: Id, id: Id) -> domain::Result<Option<ExportConfig>> {
+        Ok(self.one(organization, id)?)
+    }
+
     fn one<T: Named>(&self, organization: Id, id: Id) -> Result<Option<T>, Error> {
         get(&self.transaction.open_table(T::ROWS)?, organization, id)
     }
 
-    fn list<T: Named>(&self, organization: Id) -> Result<Vec<T>, Error> {
+    /// All of them, or as much of each as `P` reads.
+    fn list<T: Named, P: DeserializeOwned>(&self, organization: Id) -> Result<Vec<P>, Error> {
         let rows = self.transaction.open_table(T::ROWS)?;
         let mut all = Vec::new();
         for name in self.transaction.open_table(T::NAMES)?.range(organization.0.as_slice()..)? {
@@ -157,6 +185,43 @@ impl Edit<'_> {
         Ok(self.one_named(organization, id)?)
     }
 
+    /// Stores an export config in place of one with its id.
+    ///
+    /// # Errors
+    /// `Conflict` when another config has the name.
+    pub fn put_config(&mut self, organization: Id, config: &ExportConfig) -> domain::Result<()> {
+        self.put_named(organization, config)
+    }
+
+    /// Removes an export config and gives it back.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn delete_config(&mut self, organization: Id, id: Id) -> domain::Result<Option<ExportConfig>> {
+        Ok(self.delete_named(organization, id)?)
+    }
+
+    /// One export config as this edit has it so far.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn config(&self, organization: Id, id: Id) -> domain::Result<Option<ExportConfig>> {
+        Ok(self.one_named(organization, id)?)
+    }
+
+    /// How many export configs the organisation has.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn count_configs(&self, organization: Id) -> domain::Result<usize> {
+        Ok(self.count_named::<ExportConfig>(organization)?)
+    }
+
+    fn count_named<T: Named>(&self, organization: Id) -> Result<usize, Error> {
+        let rows = self.transaction.open_table(T::ROWS)?;
+        Ok(rows.range::<&TaskKey>(&key(organization, Id::MIN)..=&key(organization, Id::MAX))?.count())
+    }
+
     fn put_named<T: Named>(&mut self, organization: Id, thing: &T) -> domain::Result<()> {
         let other = self.named::<T>(organization, thing.name())?.filter(|other| other.id() != thing.id());
         if other.is_some() {
@@ -194,11 +259,11 @@ impl Edit<'_> {
     }
 }
 
-fn get<T: Named>(
+fn get<P: DeserializeOwned>(
     rows: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
     organization: Id,
     id: Id,
-) -> Result<Option<T>, Error> {
+) -> Result<Option<P>, Error> {
     match rows.get(&key(organization, id))? {
         Some(json) => serde_json::from_slice(json.value()).map(Some).map_err(|_| Error::Record(id)),
         None => Ok(None),

@@ -14,7 +14,8 @@ use super::group::Group;
 use super::*;
 use crate::domain::export_log::{LogField, State, Status};
 use crate::domain::{
-    Answered, Caller, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task, TaskRead,
+    Answered, Caller, ExportConfig, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task,
+    TaskRead,
 };
 
 const CACHE: usize = 8 << 20;
@@ -668,6 +669,57 @@ fn hubs_and_flows_do_not_take_each_others_names() {
     assert_eq!(store.edit(|edit| edit.delete_hub(OURS, id(1))).unwrap(), Some(hub));
     assert!(store.view().unwrap().hubs(OURS).unwrap().is_empty());
     assert_eq!(view.flows(OURS).unwrap().len(), 1);
+}
+
+fn config(number: u64, name: &str) -> ExportConfig {
+    serde_json::from_value(serde_json::json!({
+        "_id": id(number), "name": name, "collection": "task", "organizationId": OURS, "version": 1,
+        "fields": [{"zoom": 1.5, "title": "Status", "id": "status", "component": "input"}],
+        "createdTime": "2025-06-15T08:00:00.000000Z", "updatedTime": "",
+    }))
+    .unwrap()
+}
+
+#[test]
+fn configs_keep_their_columns_as_they_came_and_are_listed_by_name_without_them() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let configs = [config(3, "apple"), config(1, "Banana"), config(2, "čaj")];
+    store.edit(|edit| configs.iter().rev().try_for_each(|config| edit.put_config(OURS, config))).unwrap();
+    store.edit(|edit| edit.put_config(THEIRS, &config(9, "Banana"))).unwrap();
+    let view = store.view().unwrap();
+    let heads = view.config_heads(OURS).unwrap();
+    assert_eq!(
+        heads.iter().map(|head| (head.id, head.name.as_str())).collect::<Vec<_>>(),
+        [(id(3), "apple"), (id(1), "Banana"), (id(2), "čaj")]
+    );
+    assert_eq!((heads[0].collection.as_str(), heads[0].created_time.as_str()), ("task", "2025-06-15T08:00:00.000000Z"));
+    let stored = view.config(OURS, id(1)).unwrap().unwrap();
+    assert_eq!(stored, configs[1]);
+    let column = serde_json::to_string(&stored.fields[0]).unwrap();
+    assert_eq!(column, r#"{"zoom":1.5,"title":"Status","id":"status","component":"input"}"#);
+    assert_eq!(view.config(OURS, id(9)).unwrap(), None);
+    assert_eq!(store.edit(|edit| edit.count_configs(OURS)).unwrap(), 3);
+    assert_eq!(store.edit(|edit| edit.count_configs(id(7))).unwrap(), 0);
+}
+
+#[test]
+fn the_name_of_a_config_is_taken_until_it_goes_or_is_renamed() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let put = |config: ExportConfig| store.edit(|edit| edit.put_config(OURS, &config));
+    put(config(1, "Straße")).unwrap();
+    put(config(2, "Other")).unwrap();
+    for again in [config(2, "straße"), config(3, "STRAßE")] {
+        let taken = put(again).unwrap_err();
+        assert_eq!((taken.kind, taken.message.as_str()), (Kind::Conflict, "The name has already been taken."));
+    }
+    put(config(1, "Road")).unwrap();
+    put(config(2, "straße")).unwrap();
+    assert_eq!(store.edit(|edit| edit.config(OURS, id(2))).unwrap().unwrap().name, "straße");
+    assert_eq!(store.edit(|edit| edit.delete_config(THEIRS, id(2))).unwrap(), None);
+    assert_eq!(store.edit(|edit| edit.delete_config(OURS, id(2))).unwrap().unwrap().name, "straße");
+    put(config(4, "Straße")).unwrap();
 }
 
 #[test]

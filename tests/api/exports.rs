@@ -233,7 +233,7 @@ fn the_order_is_total_and_any_known_field_sorts() {
     let house = House::new();
     let values = ["null", "2", "10", "\"b\"", "\"a\"", "[1]", "{\"x\":1}", "true", "2"];
     let text: String = values.iter().zip(0..).map(|(value, n)| task(n, &format!("\"v\":{value}")) + "\n").collect();
-    house.load(&(text + &task(9, "")));
+    house.load(&(text + task(9, "").as_str()));
     let of = |order: &str| numbers(&house, &format!(r#"{{"download":"ndjson","sortBy":"v","sortOrder":"{order}"}}"#));
     let ascending = of("asc");
     assert_eq!(ascending, [0, 9, 7, 1, 8, 2, 4, 3, 5, 6]);

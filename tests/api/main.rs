@@ -14,4 +14,5 @@ mod leaving;
 mod notices;
 mod openapi;
 mod round_trip;
+mod scripts;
 mod tasks;

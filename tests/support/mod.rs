@@ -64,6 +64,7 @@ impl House {
     fn of(data: Arc<TempDir>, clock: Clock, choose: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.data.dir = data.path().join("data");
+        settings.scripts.dir = data.path().join("scripts");
         settings.server.listen = "127.0.0.1:0".parse().unwrap();
         settings.server.rate_per_second = 100_000;
         settings.server.rate_burst = 100_000;
@@ -161,6 +162,17 @@ impl House {
         reply.body
     }
 
+    /// Writes a file of the scripts folder, `fields/minutes.rhai`; nobody looks at it by that alone.
+    pub fn write_script(&self, place: &str, text: &str) {
+        write_script(&self.app.settings.scripts.dir, place, text);
+    }
+
+    /// The same, and has it looked at.
+    pub fn script(&self, place: &str, text: &str) {
+        self.write_script(place, text);
+        self.app.scripts.look(self.clock.now());
+    }
+
     pub fn temp_files(&self) -> usize {
         std::fs::read_dir(self.app.storage.folder().scratch()).unwrap().count()
     }
@@ -168,6 +180,15 @@ impl House {
     pub fn kept_files(&self) -> usize {
         count(&self.data.path().join("data/files"))
     }
+}
+
+/// A file of the scripts folder, written as an editor would.
+pub fn write_script(dir: &Path, place: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = dir.join(place);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
 }
 
 impl Drop for House {

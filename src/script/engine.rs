@@ -1,0 +1,81 @@
+//! The engine that scripts run in: the language and nothing else.
+//!
+//! It begins with nothing and is given package by package, so that what is not named here is not there:
+//! no `sleep`, `exit`, `eval`, `print`, no file, no clock, no blobs. What the packages have that could make
+//! much out of little is replaced in `natives`.
+
+use rhai::module_resolvers::DummyModuleResolver;
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
+    BasicStringPackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{Dynamic, Engine, OptimizationLevel};
+
+use crate::settings::Scripts;
+
+use super::call::{self, Allowance};
+use super::{Task, functions, natives};
+
+/// Expressions and blocks inside each other.
+const MAX_EXPRESSION_DEPTH: usize = 32;
+/// Variables that a call has at a time.
+const MAX_VARIABLES: usize = 256;
+/// Functions of one file.
+const MAX_FUNCTIONS: usize = 256;
+/// Imports that one call carries out.
+const MAX_IMPORTS: usize = 64;
+/// What the language has and scripts have not.
+const WITHHELD: [&str; 3] = ["eval", "print", "debug"];
+
+/// An engine with the limits of the settings.
+pub(super) fn build(settings: &Scripts) -> Engine {
+    let mut engine = Engine::new_raw();
+    let packages = [
+        ArithmeticPackage::new().as_shared_module(),
+        BasicArrayPackage::new().as_shared_module(),
+        BasicFnPackage::new().as_shared_module(),
+        BasicIteratorPackage::new().as_shared_module(),
+        BasicMapPackage::new().as_shared_module(),
+        BasicMathPackage::new().as_shared_module(),
+        BasicStringPackage::new().as_shared_module(),
+        LogicPackage::new().as_shared_module(),
+        MoreStringPackage::new().as_shared_module(),
+    ];
+    for package in packages {
+        engine.register_global_module(package);
+    }
+    for symbol in WITHHELD {
+        engine.disable_symbol(symbol);
+    }
+    limit(&mut engine, settings);
+    natives::register(&mut engine, settings);
+    Task::register(&mut engine);
+    functions::register(&mut engine);
+    engine
+}
+
+/// What one call may use.
+pub(super) fn allowance(settings: &Scripts) -> Allowance {
+    Allowance { operations: settings.max_operations, millis: settings.max_call_ms, bytes: settings.max_call_bytes }
+}
+
+fn limit(engine: &mut Engine, settings: &Scripts) {
+    engine
+        .set_max_operations(settings.max_operations)
+        .set_max_call_levels(settings.max_call_depth)
+        .set_max_string_size(settings.max_string_bytes)
+        .set_max_array_size(settings.max_list_items)
+        .set_max_map_size(settings.max_map_keys)
+        .set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH)
+        .set_max_variables(MAX_VARIABLES)
+        .set_max_functions(MAX_FUNCTIONS)
+        .set_max_modules(MAX_IMPORTS)
+        .set_strict_variables(true)
+        // Threads would wait for each other at the table of shared texts.
+        .set_max_strings_interned(0)
+        // A constant that is put in place of its name, and again in the next constant, doubles with each
+        // line while no limit looks. And functions of the session must not run before there is one.
+        .set_optimization_level(OptimizationLevel::None)
+        .set_module_resolver(DummyModuleResolver::new())
+        .on_progress(|_| call::must_end().then_some(Dynamic::UNIT));
+}

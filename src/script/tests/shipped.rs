@@ -1,0 +1,69 @@
+//! The scripts that come with the product.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::script::Reads;
+
+/// Name and text of each file of a folder.
+fn folder(kind: ScriptKind) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(kind.folder());
+    let one = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        (name, fs::read_to_string(path).unwrap())
+    };
+    fs::read_dir(folder).unwrap().map(one).collect()
+}
+
+fn shipped(kind: ScriptKind) -> Vec<Program> {
+    let libs = folder(ScriptKind::Lib);
+    let libs: Vec<(&str, &str)> = libs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let compiler = with_libs(&libs);
+    let program = |(name, text): &(String, String)| compiler.program(kind, name, text);
+    folder(kind).iter().map(|file| program(file).unwrap_or_else(|fault| panic!("{fault}"))).collect()
+}
+
+#[test]
+fn each_says_what_it_is_for_and_does_what_its_examples_show() {
+    for program in [ScriptKind::Field, ScriptKind::Flow].into_iter().flat_map(shipped) {
+        assert!(program.about().is_some_and(|about| about.ends_with('.')), "{}", program.label());
+        let examples = program.run_examples().unwrap_or_else(|fault| panic!("{fault}"));
+        assert!(examples >= 4, "{} has {examples} examples", program.label());
+    }
+}
+
+#[test]
+fn none_makes_an_export_read_whole_tasks() {
+    for program in [ScriptKind::Field, ScriptKind::Flow].into_iter().flat_map(shipped) {
+        assert!(matches!(program.reads(), Reads::Keys(keys) if keys.len() <= 4), "{}", program.label());
+    }
+}
+
+#[test]
+fn none_needs_arguments_or_answers_to_work() {
+    for json in ["{}", r#"{"status":"DONE"}"#, r#"{"status":"DONE","checks":[],"items":[{}],"doneTime":""}"#] {
+        let (task, args) = (Task::whole(json), Args::default());
+        for program in shipped(ScriptKind::Field) {
+            assert_eq!(program.value(&session(), &task, &args).result, Ok(Value::Empty), "{}", program.label());
+        }
+        for program in shipped(ScriptKind::Flow) {
+            program.rows(&session(), &task, &args).result.unwrap_or_else(|fault| panic!("{fault}"));
+        }
+    }
+}
+
+#[test]
+fn every_column_that_a_flow_adds_is_in_its_rows() {
+    let task = Task::whole(r#"{"status":"DONE","checks":[],"items":[{"title":"Rice","qty":1,"unitPrice":7.2}]}"#);
+    let args = Args::new(serde_json::json!({"checks": ["Wiring"]}).as_object());
+    for program in shipped(ScriptKind::Flow) {
+        let columns = program.columns(&session(), &args).result.unwrap();
+        let columns: BTreeSet<&str> = columns.iter().map(|column| column.id.as_str()).collect();
+        let rows = program.rows(&session(), &task, &args).result.unwrap();
+        assert_eq!(rows.len(), 1, "{}", program.label());
+        assert_eq!(rows[0].iter().map(|(key, _)| key.as_str()).collect::<BTreeSet<_>>(), columns);
+    }
+}

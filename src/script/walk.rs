@@ -1,0 +1,27 @@
+//! Looks at every node of a script.
+
+use rhai::{AST, ASTNode, Expr, Stmt};
+
+/// Shows each statement and expression, with those that it stands in, the outermost first.
+pub(super) fn each(ast: &AST, look: &mut dyn FnMut(&[ASTNode])) {
+    ast.walk(&mut |path: &[ASTNode]| shown(path, look));
+}
+
+/// The same for one function.
+pub(super) fn function(ast: &AST, name: &str, parameters: usize, look: &mut dyn FnMut(&[ASTNode])) {
+    let one = ast.clone_functions_only_filtered(|_, _, _, own, count| own == name && count == parameters);
+    each(&one, look);
+}
+
+/// Rhai's own walk passes by the value of `break`.
+fn shown(path: &[ASTNode], look: &mut dyn FnMut(&[ASTNode])) -> bool {
+    look(path);
+    if let Some(ASTNode::Stmt(Stmt::BreakLoop(Some(value), ..))) = path.last() {
+        expression(value, look);
+    }
+    true
+}
+
+fn expression(value: &Expr, look: &mut dyn FnMut(&[ASTNode])) {
+    value.walk(&mut Vec::new(), &mut |path: &[ASTNode]| shown(path, look));
+}
