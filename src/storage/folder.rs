@@ -33,11 +33,20 @@ impl Folder {
     /// # Errors
     /// When the data folder cannot be written.
     pub fn open(data: &Path) -> Result<Self, Error> {
-        let folder = Self { files: data.join("files"), temp: data.join("temp") };
-        match fs::remove_dir_all(&folder.temp) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::at(&folder.temp, error)),
+        let temp = data.join("temp");
+        match fs::remove_dir_all(&temp) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::at(&temp, error)),
             _ => {}
         }
+        Self::beside(data)
+    }
+
+    /// The same beside a server that may be at work: what is unfinished is left alone.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub(super) fn beside(data: &Path) -> Result<Self, Error> {
+        let folder = Self { files: data.join("files"), temp: data.join("temp") };
         make(&folder.files)?;
         make(&folder.temp)?;
         Ok(folder)

@@ -74,7 +74,18 @@ impl Storage {
     /// # Errors
     /// When the data folder cannot be written, or the settings of the bucket lead nowhere.
     pub fn open(settings: &settings::Storage, data: &Path) -> Result<Self, Error> {
-        let folder = Folder::open(data)?;
+        Self::with(Folder::open(data)?, settings, data)
+    }
+
+    /// The same beside a server that may be at work: what is unfinished is left alone.
+    ///
+    /// # Errors
+    /// As [`Storage::open`].
+    pub fn beside(settings: &settings::Storage, data: &Path) -> Result<Self, Error> {
+        Self::with(Folder::beside(data)?, settings, data)
+    }
+
+    fn with(folder: Folder, settings: &settings::Storage, data: &Path) -> Result<Self, Error> {
         let bucket = match settings.has_bucket() {
             true => Some(Bucket::open(settings, &instance::id(data)?)?),
             false => None,
