@@ -118,7 +118,9 @@ impl Smtp {
             Sent::InvalidTLSName => {
                 Error::Tls { place, why: "mail.host is no name that a certificate could have".into() }
             }
-            Sent::AuthenticationFailed(reply) => Error::Login { place, why: said(reply.code, &reply.message) },
+            Sent::AuthenticationFailed(reply) => {
+                Error::Login { place, why: said(reply.code, reply.esc, &reply.message) }
+            }
             Sent::UnsupportedAuthMechanism => {
                 Error::Login { place, why: "it offers no way to log in that is known here".into() }
             }
@@ -130,7 +132,7 @@ impl Smtp {
         let place = self.place();
         match error {
             mail_send::Error::UnexpectedReply(reply) => {
-                let why = said(reply.code, &reply.message);
+                let why = said(reply.code, reply.esc, &reply.message);
                 match reply.code {
                     code if LOGIN_CODES.contains(&code) => Error::Login { place, why },
                     code @ 500..=599 => Error::Refused { place, code, why },
@@ -145,14 +147,19 @@ impl Smtp {
 fn why(error: mail_send::Error) -> String {
     match error {
         mail_send::Error::Io(error) => error.to_string(),
-        mail_send::Error::UnexpectedReply(reply) => said(reply.code, &reply.message),
+        mail_send::Error::UnexpectedReply(reply) => said(reply.code, reply.esc, &reply.message),
         mail_send::Error::UnparseableReply => "it broke off, or does not speak SMTP".to_owned(),
         other => tame(&other.to_string()),
     }
 }
 
-fn said(code: u16, message: &str) -> String {
-    format!("{code} {}", tame(message))
+/// A reply as the server wrote it: its number, the finer one (RFC 3463) if it had one, and the text.
+fn said(code: u16, finer: [u8; 3], text: &str) -> String {
+    let text = tame(text);
+    match finer {
+        [0, _, _] => format!("{code} {text}"),
+        [class, subject, detail] => format!("{code} {class}.{subject}.{detail} {text}"),
+    }
 }
 
 /// A runtime for one letter. A name that is still being looked up when the deadline has passed is

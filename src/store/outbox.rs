@@ -59,3 +59,53 @@ fn read(key: &OwedKey, json: &[u8]) -> Result<Notice, Error> {
     let notice: Notice = serde_json::from_slice(json).map_err(|_| Error::Record(id))?;
     if (notice.organization, notice.id) == (organization, id) { Ok(notice) } else { Err(Error::Record(id)) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::{Channel, Moment, Told};
+    use crate::store::Store;
+
+    const OURS: Id = Id([1; 12]);
+    const THEIRS: Id = Id([2; 12]);
+
+    fn notice(number: u8, organization: Id) -> Notice {
+        Notice {
+            id: Id([number; 12]),
+            organization,
+            export: Id([9; 12]),
+            channel: Channel::Mail("ana@example.org".to_owned()),
+            told: Told::Done,
+            attempts: 0,
+            next: Moment(0),
+            last_error: None,
+        }
+    }
+
+    /// What is owed, as the numbers of the notices and how often they were tried.
+    fn owed(store: &Store) -> Vec<(u8, u32)> {
+        let mut owed = Vec::new();
+        let each = &mut |notice: Notice| {
+            owed.push((notice.id.0[0], notice.attempts));
+            Ok(())
+        };
+        store.view().unwrap().each_notice(each).unwrap();
+        owed
+    }
+
+    #[test]
+    fn notices_are_owed_the_oldest_first_until_they_are_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Store::open(&folder.path().join("waybill.redb"), 1 << 20).unwrap();
+        let store = open();
+        let mixed = [notice(3, OURS), notice(1, THEIRS), notice(2, OURS)];
+        store.edit(|edit| mixed.iter().try_for_each(|notice| edit.put_notice(notice))).unwrap();
+        assert_eq!(owed(&store), [(1, 0), (2, 0), (3, 0)]);
+        store.edit(|edit| edit.put_notice(&Notice { attempts: 1, ..notice(2, OURS) })).unwrap();
+        assert!(!store.edit(|edit| edit.delete_notice(THEIRS, Id([3; 12]))).unwrap(), "it is another's");
+        assert!(store.edit(|edit| edit.delete_notice(OURS, Id([3; 12]))).unwrap());
+        drop(store);
+        assert_eq!(owed(&open()), [(1, 0), (2, 1)]);
+    }
+}
