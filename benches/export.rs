@@ -44,7 +44,7 @@ fn main() {
 }
 
 fn exported(app: &App, body: &str) -> u64 {
-    let plan = export::plan(app, &caller(), body.as_bytes()).unwrap();
+    let plan = export::plan(app, &caller(), body.as_bytes(), &Meter::new()).unwrap();
     let mut sink = Sink::default();
     export::stream(app, plan, &mut sink, &Meter::new()).unwrap();
     sink.0

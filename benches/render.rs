@@ -9,7 +9,7 @@ use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use waybill::app::App;
 use waybill::domain::{Column, ColumnKind, Download, Error, Filter, Order, Value, ValueRef, Zone, json};
 use waybill::kit::ordered::ordered;
-use waybill::render::{Renderer, Row, Spec, rows_per_block};
+use waybill::render::{About, Renderer, Row, Spec, rows_per_block};
 use waybill::store::Selection;
 
 type Cells = Vec<Value>;
@@ -42,6 +42,7 @@ fn spec(rows: u64, scratch: &std::path::Path) -> Spec {
         rows,
         zone: Zone::utc(),
         dates_as_text: false,
+        csv_neutralise: true,
         created: NOW,
         title: "Bench".to_owned(),
         part_stem: "bench".to_owned(),
@@ -84,7 +85,8 @@ fn rendered(app: &App, spec: &Spec, cells: &[Cells]) -> u64 {
         block.finish()
     };
     ordered(&app.pool, cells.chunks(size).enumerate(), encode, |block| renderer.place(block, &mut out)).unwrap();
-    renderer.finish(&mut out).unwrap();
+    renderer.parts().unwrap();
+    renderer.finish(&About::default(), &mut out).unwrap();
     out.0
 }
 

@@ -16,7 +16,7 @@ use crate::domain::{Id, Moment};
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
 use crate::notice::{Hooks, Mailer, Words};
-use crate::script::Library;
+use crate::script::{self, Library};
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::store::Store;
@@ -111,6 +111,7 @@ impl App {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.export.threads)
             .thread_name(|number| format!("render-{number}"))
+            .stack_size(script::stack_bytes(&settings.scripts))
             .build()?;
         let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
         let asked = Mutex::default();

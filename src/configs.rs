@@ -7,6 +7,8 @@
 mod field;
 mod item;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use read::read;
 

@@ -274,8 +274,14 @@ fn the_demo_shows_the_whole_story() {
         .send(quoted[5])
         .unwrap();
     let answer: serde_json::Value = serde_json::from_str(&reply.body_mut().read_to_string().unwrap()).unwrap();
-    assert_eq!(answer["total_data_be"], 100);
+    assert_eq!(answer["total_data_be"], 100, "{answer}");
+    assert_eq!(answer["warnings"], serde_json::json!([]));
+    let scripts = after("Scripts:");
+    let scripts = Path::new(scripts.split(" (").next().unwrap());
+    assert!(scripts.join("flows/delivery_items.rhai").exists());
+    assert_eq!(text.lines().filter(|line| line.starts_with("Config:")).count(), 2);
     assert_eq!(demo.terminate(), Some(0));
+    assert!(!scripts.exists());
     assert!(!Path::new(&file).exists());
 }
 

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::app::App;
 use crate::app::queue::Found;
 use crate::auth::Claims;
+use crate::configs;
 use crate::demo;
 use crate::domain::export_log::File;
-use crate::domain::{Caller, ExportLog, Filter, Order};
+use crate::domain::{Caller, ExportConfig, ExportLog, Filter, Order};
 use crate::export;
 use crate::intake;
 use crate::jobs::Workers;
@@ -29,7 +31,7 @@ const WHO: &str = "demo@example.com";
 /// Between two looks at how far the export is.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Tasks that look like a field operation's, one export of all of them, and the server.
+/// Tasks that look like a field operation's, export configs with scripts, one export of all, and the server.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// How many tasks to make
@@ -50,6 +52,8 @@ impl Demo {
         if let Some(Temporary(path)) = &folder {
             settings.data.dir.clone_from(path);
         }
+        // What an operator has elsewhere is left alone, and what is here may be played with.
+        settings.scripts.dir = settings.data.dir.join("scripts");
         settings.server.listen = self.listen.unwrap_or(settings.server.listen);
         let app = start::open(settings)?;
         let operator = start::operator(app.settings.organization.id);
@@ -118,10 +122,22 @@ fn make(app: &App, caller: &Caller, count: u64) -> Result<(), Failure> {
         seconds(started)
     );
 
+    let configs = make_configs(app, caller)?;
     let started = Instant::now();
     let (log, file) = export_all(app, caller)?;
     println!("Exported {} tasks to a workbook in the background in {:.1} s.", log.rows, seconds(started));
-    tell(app, &log, &file)
+    tell(app, &log, &file, &configs)
+}
+
+/// Scripts that an operator can change while the demonstration runs, and configs that use them.
+fn make_configs(app: &App, caller: &Caller) -> Result<[ExportConfig; 2], Failure> {
+    let folder = &app.settings.scripts.dir;
+    demo::write_scripts(folder)
+        .map_err(|error| Failure::new(format!("The scripts cannot be written to {}: {error}", folder.display())))?;
+    app.scripts.look(app.clock.now());
+    let add = |body: Value| configs::add(app, caller, body.to_string().as_bytes());
+    let [deliveries, inspections] = demo::configs();
+    Ok([add(deliveries)?, add(inspections)?])
 }
 
 /// One background export, as a client would ask for it, and what became of it.
@@ -144,20 +160,25 @@ fn export_all(app: &App, caller: &Caller) -> Result<(ExportLog, File), Failure> 
     }
 }
 
-fn tell(app: &App, log: &ExportLog, made: &File) -> Result<(), Failure> {
+fn tell(app: &App, log: &ExportLog, made: &File, configs: &[ExportConfig; 2]) -> Result<(), Failure> {
     let url = app.public_url();
     let claims = Claims::of_everything(app.settings.organization.id, WHO, app.clock.now(), DAYS);
     let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
     let file = app.settings.data.dir.join("files").join(&made.key);
-    println!("\nFile:   {}", file.display());
-    println!("Link:   {}", export::own_link(app, log.id, made));
-    println!("Server: {url}");
-    println!("Token:  {token}");
-    println!("\nAsk for an export yourself (in another window):\n");
+    println!("\nFile:    {}", file.display());
+    println!("Link:    {}", export::own_link(app, log.id, made));
+    println!("Server:  {url}");
+    println!("Token:   {token}");
+    println!("Scripts: {} (a change is live within a second)", app.settings.scripts.dir.display());
+    for config in configs {
+        println!("Config:  {}  {}", config.id, config.name);
+    }
+    let [deliveries, _] = configs;
+    println!("\nAsk for an export yourself (in another window), shaped by the first config and its scripts:\n");
     println!("curl -sS -X POST {url}/api/v3/tasks/export \\");
     println!("  -H 'Authorization: Bearer {token}' \\");
     println!("  -H 'Content-Type: application/json' \\");
-    println!("  -d '{{\"download\":\"xlsx\",\"status\":\"DONE\",\"limit\":100}}'");
+    println!("  -d '{{\"download\":\"xlsx\",\"exportConfigId\":\"{}\",\"limit\":100}}'", deliveries.id);
     println!("\nThe server runs until you press Ctrl-C.");
     Ok(())
 }

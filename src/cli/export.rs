@@ -91,6 +91,9 @@ struct Keys {
     /// The title of the file
     #[arg(long)]
     name: Option<String>,
+    /// Id of the export config that says which columns there are and which scripts shape them
+    #[arg(long)]
+    export_config_id: Option<String>,
 }
 
 impl Keys {
@@ -117,6 +120,7 @@ impl Keys {
             ("sortOrder", self.sort_order),
             ("timezone", self.timezone),
             ("name", self.name),
+            ("exportConfigId", self.export_config_id),
         ];
         let texts = texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?))));
         let numbers = [("page", self.page), ("limit", limit)];
@@ -134,18 +138,22 @@ impl Export {
         let app = start::open(start::settings(place)?)?;
         let caller = start::operator(app.settings.organization.id);
         let body = self.keys.body(self.download).to_string();
-        let plan = export::plan(&app, &caller, body.as_bytes())?;
+        let meter = Meter::new();
+        let plan = export::plan(&app, &caller, body.as_bytes(), &meter)?;
         if plan.extension() == "zip" && self.output.extension().is_some_and(|extension| extension == "json") {
             start::say(&format!(
                 "More than 10,000 tasks as JSON are a zip of several files; {} will be one.",
                 self.output.display()
             ));
         }
-        let meter = Meter::new();
         let mut draft = Draft::beside(&self.output, plan.rows(), meter.clone())?;
         let outcome = export::stream(&app, plan, &mut draft, &meter)?;
         draft.keep(&self.output)?;
-        start::say(&format!("{} tasks in {}, {} matched", outcome.total, self.output.display(), outcome.matched));
+        let made = match outcome.rows == outcome.total {
+            true => format!("{} tasks", outcome.total),
+            false => format!("{} rows of {} tasks", outcome.rows, outcome.total),
+        };
+        start::say(&format!("{made} in {}, {} matched", self.output.display(), outcome.matched));
         outcome.warnings.iter().for_each(|warning| start::say(&format!("note: {warning}")));
         Ok(())
     }

@@ -19,7 +19,7 @@ pub(super) fn check(field: &mut Item, ids: &mut HashSet<String>, scripts: &Gener
     let id = field.required("id");
     let component = field.required("component");
     field.required("title");
-    for key in ["uniqueTitle", "type", "inputType"] {
+    for key in ["uniqueTitle", "source", "type", "inputType"] {
         field.text(key);
     }
     for key in ["flowId", "flowName"] {
@@ -40,14 +40,14 @@ pub(super) fn check(field: &mut Item, ids: &mut HashSet<String>, scripts: &Gener
 
 /// The id of a column is a name that a request can pick the column by.
 fn check_id(field: &mut Item, id: &str, computed: bool, ids: &mut HashSet<String>) {
-    let source = field.text("source");
+    let is_reserved = field.value("source").is_some_and(|source| source == RESERVED_KEY);
     if SWITCHES.contains(&id) {
         field.fault("id", &format!("must not be {id}, which is no column but a switch."));
     } else if id.contains(',') {
         field.fault("id", "must not contain a comma.");
     } else if computed && reserved(id).is_some() {
         field.fault("id", &format!("must not be {id}, which every task has."));
-    } else if source == Some(RESERVED_KEY) && reserved(id).is_none() {
+    } else if is_reserved && reserved(id).is_none() {
         let hint = closest(id, RESERVED.iter().map(|(key, _)| *key)).map(|key| format!(" Did you mean {key}?"));
         field.invalid("id", &format!("There is no reserved key {id}.{}", hint.unwrap_or_default()));
     } else if !ids.insert(id.to_owned()) {
@@ -112,6 +112,6 @@ fn check_script(field: &mut Item, id: &str, scripts: &Generation) {
     }
 }
 
-fn compiles(_scripts: &Generation, _id: &str, _text: &str) -> Result<(), ScriptFault> {
-    Ok(())
+fn compiles(scripts: &Generation, id: &str, text: &str) -> Result<(), ScriptFault> {
+    scripts.expression(&format!("expression of {id}"), text).map(|_| ())
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::Faults;
+use crate::domain::limits::MAX_CONFIG_ENTRIES;
 use crate::domain::request::closest;
 
 /// An object and where it stands.
@@ -54,7 +55,11 @@ impl<'a> Item<'a> {
     pub(super) fn texts(&mut self, key: &str) -> Vec<(String, &'a str)> {
         let entries = match self.value(key) {
             None => return Vec::new(),
-            Some(Value::Array(entries)) => entries,
+            Some(Value::Array(entries)) if entries.len() <= MAX_CONFIG_ENTRIES => entries,
+            Some(Value::Array(_)) => {
+                self.fault(key, &format!("must not have more than {MAX_CONFIG_ENTRIES} entries."));
+                return Vec::new();
+            }
             Some(_) => {
                 self.fault(key, "must be a list.");
                 return Vec::new();

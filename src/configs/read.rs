@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::config::TASK;
-use crate::domain::limits::{MAX_CONFIG_BYTES, MAX_CONFIG_FIELDS, MAX_CONFIG_FLOWS, MAX_SHEET_COLUMNS};
+use crate::domain::limits::{
+    MAX_CONFIG_BYTES, MAX_CONFIG_FAULTS, MAX_CONFIG_FIELDS, MAX_CONFIG_FLOWS, MAX_SHEET_COLUMNS,
+};
 use crate::domain::request::Params;
 use crate::domain::{Caller, ConfigField, Error, ExportConfig, FlowScript, Id, Kind, OnFault, Result, Zone};
 use crate::script::{Generation, ScriptKind};
@@ -112,6 +114,9 @@ fn check_fields(params: &mut Params, scripts: &Generation) {
     }
     let mut ids = HashSet::new();
     for (place, value) in entries(params, "fields", "columns", MAX_CONFIG_FIELDS).iter().enumerate() {
+        if params.faults.len() >= MAX_CONFIG_FAULTS {
+            break;
+        }
         if let Some(mut item) = Item::at(format!("fields.{place}"), value, &mut params.faults) {
             field::check(&mut item, &mut ids, scripts);
         }
@@ -126,6 +131,9 @@ fn flow_scripts(params: &mut Params, known: &HashSet<Id>, scripts: &Generation) 
     let mut flows = Vec::new();
     let mut taken = HashSet::new();
     for (place, value) in entries(params, "flows", "flows", MAX_CONFIG_FLOWS).iter().enumerate() {
+        if params.faults.len() >= MAX_CONFIG_FAULTS {
+            break;
+        }
         let Some(mut item) = Item::at(format!("flows.{place}"), value, &mut params.faults) else { continue };
         check_flow(&mut item, known, &mut taken, scripts);
         // What cannot be read has been found wrong.

@@ -49,6 +49,10 @@ pub enum ColumnKind {
     Time,
     /// `2025-06-15` becomes a date cell.
     Date,
+    /// Addresses of files, which can be clicked.
+    Url,
+    /// Lists whose items have a sheet of their own; here they are counted.
+    List,
 }
 
 /// One column of a file: a task key and how it is shown.
@@ -82,8 +86,9 @@ pub struct Selecting {
 }
 
 impl Selecting {
-    /// Reads the keys of contract 2 that select, order and page. `most` is the highest `limit`.
-    pub fn read(params: &mut Params, zone: &Zone, names: &FieldNames, most: u64) -> Self {
+    /// Reads the keys of contract 2 that select, order and page. `names` may be sorted by, `columns`
+    /// may stand in `fields`, and `most` is the highest `limit`.
+    pub fn read(params: &mut Params, zone: &Zone, names: &FieldNames, columns: &FieldNames, most: u64) -> Self {
         let by = params.string("sortBy").map(|by| by.trim().to_owned()).filter(|by| !by.is_empty());
         if let Some(by) = by.as_deref().filter(|by| !names.contains(by)) {
             params.invalid::<()>("sortBy", &names.unknown(by));
@@ -95,7 +100,7 @@ impl Selecting {
         });
         let default = Order::default();
         Self {
-            fields: read_fields(params, names),
+            fields: read_fields(params, columns),
             page: params.integer("page", 1, u64::MAX),
             limit: params.integer("limit", 1, most),
             order: Order { by: by.unwrap_or(default.by), descending: descending.unwrap_or(default.descending) },
@@ -138,11 +143,12 @@ pub struct ExportRequest {
 }
 
 impl ExportRequest {
-    /// Reads and checks a request body. Faults of names that must be looked up come later.
+    /// Reads and checks a request body, but for `exportConfigId`, whose config `zone` and `columns`
+    /// come from.
     ///
     /// # Errors
     /// `Invalid` with every fault.
-    pub fn read(mut params: Params, zone: &Zone, names: &FieldNames) -> super::Result<Self> {
+    pub fn read(mut params: Params, zone: &Zone, names: &FieldNames, columns: &FieldNames) -> super::Result<Self> {
         let formats = Download::ALL.map(Download::name);
         let download = match params.required("download") {
             Some(_) => params.one_of("download", &formats, Download::named),
@@ -157,14 +163,11 @@ impl ExportRequest {
         let given_flow_ids = params.list("flowId").unwrap_or_default();
         let given_hub_ids = params.list("hubId").unwrap_or_default();
         let faults_before = params.faults.len();
-        let selecting = Selecting::read(&mut params, export_zone.as_ref().unwrap_or(zone), names, MAX_EXPORT_ROWS);
+        let read_in = export_zone.as_ref().unwrap_or(zone);
+        let selecting = Selecting::read(&mut params, read_in, names, columns, MAX_EXPORT_ROWS);
         params.faults.drop_repeats(faults_before);
         let background = params.boolean("background").unwrap_or(false);
         params.boolean("notify");
-        // No export config can be stored yet, so that none is ever the right one.
-        if params.string("exportConfigId").is_some() {
-            params.invalid::<()>("exportConfigId", "");
-        }
         let name = read_name(&mut params);
         let once = read_once(&mut params);
         for older in ["orderBy", "limitTask"] {

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Id, Moment, Notification};
+use super::{Caller, ExportConfig, Id, Moment, Notification, Used};
 
 /// Where an export stands, as far as it is on disk: what is there is owed or settled. Whether a
 /// queued one is running or uploading by now is known in memory alone.
@@ -162,6 +162,12 @@ pub struct ExportLog {
     /// Rows that are expected, and once it is done those that were written.
     #[serde(default)]
     pub rows: u64,
+    /// Tasks in the file; none where each of them is, or is expected to be, one row.
+    #[serde(default)]
+    pub tasks: Option<u64>,
+    /// Tasks that scripts left out.
+    #[serde(default)]
+    pub left_out: u64,
     /// Tasks that match, on all pages.
     #[serde(default)]
     pub matched: u64,
@@ -186,6 +192,12 @@ pub struct ExportLog {
     /// The last column of the file.
     #[serde(default)]
     pub last_field: Option<String>,
+    /// The config as it was when the export was asked for, until no run is owed any more.
+    #[serde(default)]
+    pub pinned: Option<Box<ExportConfig>>,
+    /// What it is made with.
+    #[serde(default)]
+    pub used: Used,
     /// Who has been told how it ended.
     #[serde(default)]
     pub notification: Notification,
@@ -207,6 +219,8 @@ impl ExportLog {
             started: None,
             completed: None,
             rows: 0,
+            tasks: None,
+            left_out: 0,
             matched: 0,
             file: None,
             error: None,
@@ -215,6 +229,8 @@ impl ExportLog {
             once: None,
             last_id: None,
             last_field: None,
+            pinned: None,
+            used: Used::default(),
             notification: Notification::default(),
         }
     }
@@ -235,9 +251,21 @@ impl ExportLog {
         Some(u64::try_from(completed.0.saturating_sub(started.0)).unwrap_or_default())
     }
 
-    /// Whether page and limit left rows out.
+    /// It has come to this end at that moment: no run is owed any more.
+    pub fn end(&mut self, state: State, at: Moment) {
+        self.state = state;
+        self.completed = Some(at);
+        self.pinned = None;
+    }
+
+    /// Tasks that are expected, and once it is done those in the file.
+    pub fn tasks(&self) -> u64 {
+        self.tasks.unwrap_or(self.rows)
+    }
+
+    /// Whether page and limit left tasks out.
     pub fn truncated(&self) -> bool {
-        self.matched > self.rows
+        self.matched > self.tasks().saturating_add(self.left_out)
     }
 
     /// The file, if it can be fetched at that moment.
@@ -465,7 +493,9 @@ mod tests {
             },
             "asked": 1_000, "data_type": "task", "data_name": "Visits of May", "body": "{\"download\":\"xlsx\"}",
             "background": true, "state": "queued", "attempts": 0, "started": null, "completed": null,
-            "rows": 0, "matched": 0, "file": null, "error": null, "warnings": [], "downloads": 0, "once": null, "last_id": null, "last_field": null,
+            "rows": 0, "tasks": null, "left_out": 0, "matched": 0, "file": null, "error": null, "warnings": [],
+            "downloads": 0, "once": null, "last_id": null, "last_field": null, "pinned": null,
+            "used": {"config": null, "scripts": [], "faults": {}},
             "notification": {"owed": 0, "sent": 0, "failed": 0, "error": null},
         });
         assert_eq!(written, wanted);
@@ -530,6 +560,8 @@ mod tests {
         assert!(!log.truncated());
         log.matched = 31;
         assert!(log.truncated());
+        (log.rows, log.tasks, log.left_out) = (90, Some(29), 2);
+        assert!(!log.truncated());
     }
 
     #[test]

@@ -128,26 +128,35 @@ pub const DEFAULT_COLUMNS: [&str; 15] = [
 /// Words among `fields` that are no columns but switches of older clients (contract 2).
 pub const SWITCHES: [&str; 4] = ["hidePhoto", "hideSignature", "url", "path"];
 
-/// The names of fields that an organisation's requests may use: reserved keys, the components of
-/// its flows, and every key some stored task has.
+/// The names that a request may use: those of fields, which are reserved keys, the components of the
+/// organisation's flows, and every key some stored task has; or those of a config's columns.
 #[derive(Debug, Clone, Default)]
-pub struct FieldNames(BTreeSet<String>);
+pub struct FieldNames {
+    names: BTreeSet<String>,
+    /// Whether they are all there are: `page<N>DoneTime` is a field for every N.
+    closed: bool,
+}
 
 impl FieldNames {
     /// The reserved keys and these.
     pub fn new(others: impl IntoIterator<Item = String>) -> Self {
         let reserved = RESERVED.iter().map(|(name, _)| (*name).to_owned());
-        Self(reserved.chain(others).collect())
+        Self { names: reserved.chain(others).collect(), closed: false }
+    }
+
+    /// These and no others.
+    pub fn exactly(names: impl IntoIterator<Item = String>) -> Self {
+        Self { names: names.into_iter().collect(), closed: true }
     }
 
     /// Whether a request may use this name.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains(name) || reserved(name).is_some()
+        self.names.contains(name) || (!self.closed && reserved(name).is_some())
     }
 
     /// The sentence for a name that is not known, with the closest one that is.
     pub fn unknown(&self, name: &str) -> String {
-        let hint = closest(name, self.0.iter().map(String::as_str));
+        let hint = closest(name, self.names.iter().map(String::as_str));
         let hint = hint.map(|known| format!(" Did you mean {known}?")).unwrap_or_default();
         format!(" There is no field {name}.{hint}")
     }

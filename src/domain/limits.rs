@@ -22,10 +22,20 @@ pub const MAX_TASK_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_TASK_KEYS: usize = 20_000;
 /// UTF-16 units in one cell of a workbook (Excel).
 pub const MAX_CELL_UNITS: usize = 32_767;
+/// Rows of a sheet, with its header (Excel).
+pub const MAX_SHEET_ROWS: u64 = 1_048_576;
+/// Links of a sheet (Excel).
+pub const MAX_SHEET_LINKS: u64 = 65_530;
+/// Bytes of the address of a link (Excel).
+pub const MAX_LINK_BYTES: usize = 2_079;
+/// UTF-16 units of a sheet's name (Excel).
+pub const MAX_SHEET_NAME_UNITS: usize = 31;
 /// Columns of a sheet (Excel).
 pub const MAX_SHEET_COLUMNS: usize = 16_384;
 /// Bad lines of a load that are told one by one (contract 6).
 pub const MAX_TOLD_LINES: usize = 100;
+/// Repaired cells that are told one by one (contract 2, The workbook).
+pub const MAX_TOLD_REPAIRS: usize = 1_000;
 /// Faults of scripts that are told one by one (scripting.md, Faults).
 pub const MAX_TOLD_FAULTS: usize = 1_000;
 /// Export configs of one organisation.
@@ -36,6 +46,10 @@ pub const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 pub const MAX_CONFIG_FIELDS: usize = 2_000;
 /// Flows that one export config may name.
 pub const MAX_CONFIG_FLOWS: usize = 1_000;
+/// Entries of a list inside a column of an export config.
+pub const MAX_CONFIG_ENTRIES: usize = 1_000;
+/// Faults after which no more columns and flows of an export config are looked at.
+pub const MAX_CONFIG_FAULTS: usize = 100;
 /// The most export configs on one page of a list.
 pub const MAX_CONFIG_PAGE: u64 = 100;
 /// Characters of the name of a flow, a hub or a config.

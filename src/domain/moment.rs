@@ -55,6 +55,11 @@ impl Zone {
         Timestamp::from_millisecond(moment.0).ok().map(|at| self.0.to_datetime(at))
     }
 
+    /// Whether the clock of this zone shows that moment's time twice, because it is set back.
+    pub fn shows_twice(&self, moment: Moment) -> bool {
+        self.civil(moment).is_some_and(|local| self.0.to_ambiguous_timestamp(local).is_ambiguous())
+    }
+
     fn moment(&self, local: civil::DateTime) -> Option<Moment> {
         self.0.to_timestamp(local).ok().map(|at| Moment(at.as_millisecond()))
     }

@@ -4,35 +4,115 @@ use crate::app::App;
 use crate::domain::export::ExportRequest;
 use crate::domain::limits::MAX_EXPORT_ROWS;
 use crate::domain::request::Params;
-use crate::domain::{Caller, Error, Id, Permission, Result};
+use crate::domain::{Caller, Error, ExportConfig, Id, Moment, Permission, Result, Zone};
+use crate::script::Session;
 use crate::store::{Selection, View};
 
+use super::template::{Drawn, Template};
 use super::{field_names, narrow};
+
+/// What somebody asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'a> {
+    /// Who.
+    pub caller: &'a Caller,
+    /// The request's body.
+    pub body: &'a [u8],
+    /// The config as it was when it was asked for; none for the one that is stored now.
+    pub pinned: Option<&'a ExportConfig>,
+}
 
 /// A valid request with what it selects; the filter and the order have moved into the selection.
 pub(super) struct Ask {
+    /// What is stored, at one moment.
+    pub view: View,
+    /// That moment.
+    pub snapshot: Moment,
     pub request: ExportRequest,
     pub selection: Selection,
+    /// The config it asks for.
+    pub config: Option<Configured>,
     /// What the caller should know about the selection.
     pub warnings: Vec<String>,
+}
+
+/// A config with what was picked of it.
+pub(super) struct Configured {
+    pub config: ExportConfig,
+    pub template: Template,
+    pub picked: Vec<Drawn>,
 }
 
 /// Reads a request body.
 ///
 /// # Errors
-/// `Forbidden` without the permission or for a foreign hub, `Invalid` with every fault of the body.
-pub(super) fn ask(app: &App, view: &View, caller: &Caller, body: &[u8]) -> Result<Ask> {
-    caller.demand(Permission::ExportTask)?;
-    let organization = caller.organization;
-    let names = field_names(view, organization)?;
-    let mut request = ExportRequest::read(Params::from_body(body)?, &app.settings.timezone, &names)?;
-    let mut warnings = narrow(&mut request.selecting.filter, caller)?;
-    warnings.extend(unknown_ids(view, organization, &request.given_flow_ids, &request.given_hub_ids)?);
+/// `Forbidden` without the permission or for a foreign hub, `Invalid` with every fault of the body, or
+/// with the fault of a script that its config cannot do without.
+pub(super) fn ask(app: &App, wish: Wish<'_>) -> Result<Ask> {
+    wish.caller.demand(Permission::ExportTask)?;
+    let organization = wish.caller.organization;
+    let snapshot = app.clock.now();
+    let view = app.store.view()?;
+    let names = field_names(&view, organization)?;
+    let mut params = Params::from_body(wish.body)?;
+    let config = config(&view, organization, &mut params, wish.pinned)?;
+    let of_config = config.as_ref().and_then(|config| config.timezone.as_deref()).and_then(Zone::named);
+    let zone = of_config.unwrap_or_else(|| app.settings.timezone.clone());
+    let session = session(app, organization, snapshot, &zone);
+    let template = config.as_ref().map(|config| template(app, &view, config, &session)).transpose()?;
+    let columns = template.as_ref().map(Template::names);
+    let mut request = ExportRequest::read(params, &zone, &names, columns.as_ref().unwrap_or(&names))?;
+    let mut warnings = narrow(&mut request.selecting.filter, wish.caller)?;
+    warnings.extend(unknown_ids(&view, organization, &request.given_flow_ids, &request.given_hub_ids)?);
     let (skip, take) = page(&request, app.settings.export.direct_default_limit);
-    let filter = std::mem::take(&mut request.selecting.filter);
+    let config = match config.zip(template) {
+        Some((config, template)) => {
+            let picked = template.pick(request.selecting.fields.as_deref().unwrap_or_default())?;
+            Some(Configured { config, template, picked })
+        }
+        None => None,
+    };
+    let mut filter = std::mem::take(&mut request.selecting.filter);
+    if let Some(Configured { config, .. }) = &config
+        && !config.flow_ids.is_empty()
+    {
+        filter.flow_ids.get_or_insert_with(|| config.flow_ids.clone());
+    }
     let order = std::mem::take(&mut request.selecting.order);
     let selection = Selection { organization, filter, order, skip, take };
-    Ok(Ask { request, selection, warnings })
+    Ok(Ask { view, snapshot, request, selection, config, warnings })
+}
+
+/// What all calls of scripts in one export have in common: `now()` is the moment whose tasks are shown,
+/// whenever they were asked for.
+pub(super) fn session(app: &App, organization: Id, snapshot: Moment, zone: &Zone) -> Session {
+    let digest_key = app.keys.digest_secret(organization);
+    Session { now: snapshot, zone: zone.clone(), digest_key, patience: 1 }
+}
+
+/// The config that is asked for; one that there is not becomes a fault of the body.
+fn config(
+    view: &View,
+    organization: Id,
+    params: &mut Params,
+    pinned: Option<&ExportConfig>,
+) -> Result<Option<ExportConfig>> {
+    let Some(given) = params.string("exportConfigId") else { return Ok(None) };
+    let config = match (pinned, given.parse()) {
+        (Some(pinned), _) => Some(pinned.clone()),
+        (None, Ok(id)) => view.config(organization, id)?,
+        (None, Err(_)) => None,
+    };
+    Ok(config.or_else(|| params.invalid("exportConfigId", "")))
+}
+
+/// The config at the versions of its scripts that are live. Scripts run on the threads of the pool,
+/// whose stacks are wide enough.
+fn template(app: &App, view: &View, config: &ExportConfig, session: &Session) -> Result<Template> {
+    let organization = config.organization_id;
+    let seen: Vec<String> = view.catalog(organization)?.names().map(str::to_owned).collect();
+    let (flows, generation) = (view.flows(organization)?, app.scripts.current());
+    app.pool.install(|| Template::new(config, &generation, session, &flows, &seen))
 }
 
 impl Ask {
@@ -49,10 +129,25 @@ impl Ask {
                 "This export matches {matched} tasks; the most is {MAX_EXPORT_ROWS}. Narrow the filters, or use page and limit."
             )));
         }
+        self.check_direct(app, rows, "has", "tasks")
+    }
+
+    /// # Errors
+    /// `Invalid` when scripts make more rows than one export may have.
+    pub(super) fn check_made(&self, app: &App, rows: u64) -> Result<()> {
+        if rows > MAX_EXPORT_ROWS {
+            return Err(Error::invalid(format!(
+                "This export makes {rows} rows; the most is {MAX_EXPORT_ROWS}. Narrow the filters, or use page and limit."
+            )));
+        }
+        self.check_direct(app, rows, "makes", "rows")
+    }
+
+    fn check_direct(&self, app: &App, rows: u64, verb: &str, what: &str) -> Result<()> {
         let most = app.settings.export.direct_max_rows;
         if !self.request.background && rows > most {
             return Err(Error::invalid(format!(
-                "This export has {rows} tasks; the most for a direct export is {most}. Use background, or page and limit."
+                "This export {verb} {rows} {what}; the most for a direct export is {most}. Use background, or page and limit."
             )));
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::domain::{Download, Error, ExportLog, Id, Kind, Result};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 
+use super::ask::Wish;
 use super::plan::resolve;
 use super::submit::{done, job, leave_nothing};
 use super::{Finished, Plan, keep, once, owing};
@@ -114,7 +115,8 @@ fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
 
 fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
     meter.enter(Stage::Selecting);
-    let plan = resolve(app, &log.caller, log.body.as_bytes(), log.id, log.asked)?;
+    let wish = Wish { caller: &log.caller, body: log.body.as_bytes(), pinned: log.pinned.as_deref() };
+    let plan = resolve(app, wish, log.id, log.asked, meter)?;
     fail::place("selected");
     check_space(app, &plan)?;
     keep(app, plan, meter, true)
@@ -160,8 +162,8 @@ fn ended(app: &App, log: &ExportLog, made: Result<Finished>) -> ExportLog {
         Ok(finished) => return done(app, log, finished),
         Err(error) => error,
     };
-    log.completed = Some(app.clock.now());
-    log.state = if error.kind == Kind::Canceled { State::Canceled } else { State::Failed };
+    let state = if error.kind == Kind::Canceled { State::Canceled } else { State::Failed };
+    log.end(state, app.clock.now());
     log.error = Some(match error.kind {
         Kind::Internal => {
             tracing::error!(export = %log.id, part = error.part, cause = error.chain(), "an export failed");
@@ -204,8 +206,7 @@ fn discard(app: &App, log: &ExportLog) {
 }
 
 fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {
-    log.state = State::Failed;
-    log.completed = Some(app.clock.now());
+    log.end(State::Failed, app.clock.now());
     log.error = Some(format!("The export was interrupted {MAX_ATTEMPTS} times. Run it again, or export less at once."));
     log
 }

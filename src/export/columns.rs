@@ -22,8 +22,9 @@ impl Media {
         Self { photos: !has("hidePhoto"), signatures: !has("hideSignature"), url: url || !path, path: path || !url }
     }
 
-    fn shows(self, component: &Component, rest: &str) -> bool {
-        let kind_shown = match component.component.as_str() {
+    /// Whether a key is written that adds `rest` to the id of a component of this kind.
+    pub(super) fn shows(self, component: &str, rest: &str) -> bool {
+        let kind_shown = match component {
             "photo" => self.photos,
             "signature" => self.signatures,
             _ => true,
@@ -65,6 +66,20 @@ pub fn default(flows: &[Flow], seen: &[String]) -> Vec<Column> {
     columns.finish()
 }
 
+/// Equal headers become `Title (id)`, unless the header is the id.
+pub(super) fn tell_apart<'a>(columns: impl Iterator<Item = &'a mut Column>) {
+    let mut columns: Vec<_> = columns.collect();
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for column in &columns {
+        *count.entry(column.header.clone()).or_default() += 1;
+    }
+    for column in &mut columns {
+        if column.header != column.id && count.get(&column.header) != Some(&1) {
+            column.header = format!("{} ({})", column.header, column.id);
+        }
+    }
+}
+
 struct Columns<'a> {
     components: HashMap<&'a str, &'a Component>,
     media: Media,
@@ -99,7 +114,7 @@ impl<'a> Columns<'a> {
 
     fn add_key(&mut self, key: &str) {
         let hidden = self.component_of(key).is_some_and(|(id, rest)| {
-            self.components.get(id).is_some_and(|component| !self.media.shows(component, rest))
+            self.components.get(id).is_some_and(|component| !self.media.shows(&component.component, rest))
         });
         if !hidden && self.known.insert(key.to_owned()) {
             self.keys.push(key.to_owned());
@@ -119,27 +134,16 @@ impl<'a> Columns<'a> {
     }
 
     fn finish(self) -> Vec<Column> {
-        let titles: Vec<String> = self.keys.iter().map(|key| self.title(key)).collect();
-        let mut count: HashMap<&str, usize> = HashMap::new();
-        for title in &titles {
-            *count.entry(title).or_default() += 1;
-        }
-        let header = |key: &String, title: &String| match count.get(title.as_str()) {
-            Some(1) => title.clone(),
-            _ if title == key => title.clone(),
-            _ => format!("{title} ({key})"),
+        let column = |key: &String| Column {
+            id: key.clone(),
+            header: self.title(key),
+            kind: self.kind(key),
+            format: self.format(key),
+            width: None,
         };
-        self.keys
-            .iter()
-            .zip(&titles)
-            .map(|(key, title)| Column {
-                id: key.clone(),
-                header: header(key, title),
-                kind: self.kind(key),
-                format: None,
-                width: None,
-            })
-            .collect()
+        let mut columns: Vec<Column> = self.keys.iter().map(column).collect();
+        tell_apart(columns.iter_mut());
+        columns
     }
 
     fn title(&self, key: &str) -> String {
@@ -157,15 +161,49 @@ impl<'a> Columns<'a> {
         title(key).or_else(of_companion).unwrap_or_else(|| key.to_owned())
     }
 
+    fn format(&self, key: &str) -> Option<String> {
+        let component = self.components.get(key).filter(|_| reserved(key).is_none());
+        component.and_then(|component| format_of(component.kind.as_deref()))
+    }
+
     fn kind(&self, key: &str) -> ColumnKind {
         if let Some(kind) = reserved(key) {
             return if kind == FieldKind::Time { ColumnKind::Time } else { ColumnKind::Auto };
         }
-        match self.components.get(key).and_then(|component| component.kind.as_deref()) {
-            Some("date") => ColumnKind::Date,
-            Some("datetime") => ColumnKind::Time,
-            _ => ColumnKind::Auto,
+        match (self.components.get(key), self.component_of(key)) {
+            (Some(component), _) => kind_of(&component.component, component.kind.as_deref()),
+            (None, Some((_, rest))) if rest.rsplit('_').next() == Some("url") => ColumnKind::Url,
+            (None, _) => ColumnKind::Auto,
         }
+    }
+}
+
+/// How the answers to a component become cells, whatever its flow or config calls it.
+pub(super) fn kind_of(component: &str, input: Option<&str>) -> ColumnKind {
+    match (component, input) {
+        ("list" | "bill", _) => ColumnKind::List,
+        (_, Some("date")) => ColumnKind::Date,
+        (_, Some("datetime")) => ColumnKind::Time,
+        _ => ColumnKind::Auto,
+    }
+}
+
+/// The keys among `seen` that hold what belongs to the component of this id, each with what it adds
+/// to the id.
+pub(super) fn companions<'a>(id: &str, seen: &'a [String]) -> Vec<(&'a str, &'a str)> {
+    let rest = |key: &'a String| key.strip_prefix(id)?.strip_prefix('_').filter(|rest| is_companion(rest));
+    let mut keys: Vec<_> = seen.iter().filter_map(|key| Some((key.as_str(), rest(key)?))).collect();
+    keys.sort_by_key(|(key, _)| numbered(key));
+    keys
+}
+
+/// The number format of an input that holds money or a share; others show a number as it is.
+pub(super) fn format_of(input: Option<&str>) -> Option<String> {
+    match input? {
+        "currency" | "money" => Some("#,##0.00".to_owned()),
+        // The stored number is the share in hundredths already.
+        "percent" | "percentage" => Some("General\\%".to_owned()),
+        _ => None,
     }
 }
 

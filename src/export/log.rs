@@ -67,8 +67,7 @@ pub fn cancel(app: &App, caller: &Caller, id: Id) -> Result<Entry> {
         if log.state.has_ended() {
             return Err(Error::new(Kind::Conflict, "This export has ended already."));
         }
-        log.state = State::Canceled;
-        log.completed = Some(app.clock.now());
+        log.end(State::Canceled, app.clock.now());
         log.error = Some("The export was canceled.".to_owned());
         edit.put_export(&log)?;
         Ok(log)

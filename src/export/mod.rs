@@ -1,21 +1,30 @@
 //! An export's way from a request to a file: ask, plan, select, render, keep; and, for those that
 //! nobody waits for, the promise on disk and the log.
 //!
-//! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `run`
-//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `owing` and
-//! `telling` (who is told), `log` (what the caller sees of it), `link` (how the file is fetched).
+//! In reading order: `ask` (the request), `template` (its config made ready), `plan` (resolved against
+//! what is stored), `columns` (without a config), `shape`, `scripted` and `bill` (what a task becomes),
+//! `spans` (which rows make a block), `about` (what the last sheet tells), `run` (the file), `submit` (the
+//! promise), `once` (not twice), `attempt` (keeping it), `owing` and `telling` (who is told), `log` (what
+//! the caller sees of it), `link` (how the file is fetched), `preview` (before anything is asked for).
 
+mod about;
 mod ask;
 mod attempt;
+mod bill;
 mod columns;
 mod link;
 mod log;
 mod once;
 mod owing;
 mod plan;
+mod preview;
 mod run;
+mod scripted;
+mod shape;
+mod spans;
 mod submit;
 mod telling;
+mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -26,6 +35,7 @@ pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, re
 pub use once::replay;
 pub use owing::again;
 pub use plan::{Plan, plan};
+pub use preview::{Estimate, Preview, preview};
 pub use run::{Finished, Outcome, keep, stream};
 pub use submit::{direct, direct_record, streamed, submit};
 pub use telling::{Tried, tell, tried};

@@ -3,14 +3,16 @@
 use std::io::Write;
 
 use crate::app::App;
-use crate::domain::{Error, Id, Kind, Result, Value, ValueRef};
+use crate::domain::{Error, FaultTally, Id, Kind, Result, Used, Value};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
-use crate::render::{self, Renderer, Row, Spec, media_type};
+use crate::render::{self, About, Renderer, Row, Spec, media_type};
 use crate::storage::{Patience, Stored};
 
 use super::Plan;
+use super::shape::Told;
+use super::spans::{Span, Spans};
 
 /// Rows that are looked at for the widths of columns.
 const SAMPLE_ROWS: usize = 200;
@@ -26,16 +28,24 @@ pub struct Outcome {
     pub organization: Id,
     /// Tasks in the file.
     pub total: u64,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Tasks that scripts left out.
+    pub left_out: u64,
     /// Tasks that match.
     pub matched: u64,
-    /// Whether page and limit left rows out.
+    /// Whether page and limit left tasks out.
     pub truncated: bool,
     /// The last task in the file.
     pub last_id: Option<Id>,
     /// The last column of the file; none when whole tasks were copied and there are none.
     pub last_field: Option<String>,
-    /// What the caller should know: unknown ids, narrowed scope, repairs to cells.
+    /// What the caller should know: unknown ids, narrowed scope, faults, repairs to cells.
     pub warnings: Vec<String>,
+    /// The config and the scripts it was made with, and how often they failed.
+    pub used: Used,
+    /// What went wrong in scripts.
+    pub faults: FaultTally,
 }
 
 /// A run whose file is kept.
@@ -88,51 +98,59 @@ pub(super) fn go_on(meter: &Meter) -> Result<()> {
 /// Runs a plan into any writer, from its first byte to its last.
 ///
 /// # Errors
-/// `Canceled` when told to stop, else what store, render or the writer answer.
+/// `Canceled` when told to stop, `Invalid` at a fault that is to end it, else what store, render or
+/// the writer answer.
 pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &Meter) -> Result<Outcome> {
-    let fields: Vec<String> = plan.columns.iter().map(|column| column.id.clone()).collect();
-    meter.expect(plan.rows());
+    let rows = plan.rows();
+    meter.expect(rows);
     meter.enter(Stage::Rendering);
-    let sample = sample(&plan, &fields)?;
-    let mut renderer = Renderer::new(
-        Spec {
-            download: plan.download,
-            columns: plan.columns.clone(),
-            rows: plan.rows(),
-            zone: plan.zone.clone(),
-            dates_as_text: app.settings.export.dates_as_text(),
-            created: plan.asked,
-            title: plan.name.clone().unwrap_or_else(|| plan.stem()),
-            part_stem: plan.stem(),
-            scratch: app.storage.folder().scratch().to_owned(),
-        },
-        &sample,
-    )?;
+    let sample = app.pool.install(|| sample(&plan))?;
+    let mut renderer = Renderer::new(spec(app, &plan), &sample)?;
     renderer.begin(out)?;
     let encoder = renderer.encoder();
-    let rows_per_block = render::rows_per_block(plan.download, plan.columns.len(), plan.rows());
-    let (view, organization, whole) = (&plan.view, plan.organization, plan.columns.is_empty());
-    let encode = |(place, ids): (usize, &[Id])| -> Result<_> {
+    let encode = |span: Span| -> Result<_> {
         go_on(meter)?;
-        let mut block = encoder.block((place * rows_per_block) as u64);
-        view.read(organization, ids, &fields, &mut |record| {
-            if whole {
-                return block.row(&Row::Task(record.json()?));
-            }
-            let cells: Vec<_> = record.cells.iter().map(|raw| ValueRef::of_raw(*raw)).collect();
-            block.row(&Row::Cells(&cells))
-        })?;
-        Ok((ids.len() as u64, block.finish()?))
+        let mut told = Told::default();
+        let mut block = encoder.block(span.first_row);
+        plan.each_row(&span, &mut told, &mut |row| block.row(row))?;
+        Ok((span.rows, block.finish()?, told.faults))
     };
-    ordered(&app.pool, plan.ids.chunks(rows_per_block).enumerate(), encode, |(rows, block)| {
+    let rows_per_block = render::rows_per_block(plan.download, plan.columns.len(), rows);
+    // Each file of a zip is a block, and has a number of rows that is promised.
+    let spans = Spans::new(&plan, rows_per_block, plan.extension() == "zip");
+    let mut faults = FaultTally::default();
+    ordered(&app.pool, spans, encode, |(rows, block, more)| {
         go_on(meter)?;
         renderer.place(block, out)?;
+        faults.append(more);
         advance(meter, rows);
         Ok::<_, Error>(())
     })?;
-    let repairs = renderer.finish(out)?;
+    let encode = |part: render::Part| go_on(meter).and_then(|()| part.encode());
+    ordered(&app.pool, renderer.parts()?.into_iter(), encode, |block| {
+        go_on(meter).and_then(|()| renderer.place(block, out))
+    })?;
+    let about = About { facts: plan.facts(), faults };
+    let repairs = renderer.finish(&about, out)?;
+    let faults = about.faults;
+    plan.warnings.extend(faults.warnings());
     plan.warnings.extend(repairs.warnings());
-    outcome(plan)
+    outcome(plan, faults)
+}
+
+pub(super) fn spec(app: &App, plan: &Plan) -> Spec {
+    Spec {
+        download: plan.download,
+        columns: plan.columns.clone(),
+        rows: plan.rows(),
+        zone: plan.zone.clone(),
+        dates_as_text: app.settings.export.dates_as_text(),
+        csv_neutralise: app.settings.export.csv_neutralise,
+        created: plan.asked,
+        title: plan.name.clone().unwrap_or_else(|| plan.stem()),
+        part_stem: plan.stem(),
+        scratch: app.storage.folder().scratch().to_owned(),
+    }
 }
 
 /// Counts rows that are placed; each tenth of them is a place to fail at.
@@ -145,33 +163,40 @@ fn advance(meter: &Meter, rows: u64) {
     }
 }
 
-fn sample(plan: &Plan, fields: &[String]) -> Result<Vec<Vec<Value>>> {
-    let ids = plan.ids.get(..SAMPLE_ROWS.min(plan.ids.len())).unwrap_or_default();
-    let mut rows = Vec::with_capacity(ids.len());
-    plan.view.read(plan.organization, ids, fields, &mut |record| {
-        rows.push(record.cells.iter().map(|raw| ValueRef::of_raw(*raw).owned()).collect());
+fn sample(plan: &Plan) -> Result<Vec<Vec<Value>>> {
+    let mut rows = Vec::with_capacity(SAMPLE_ROWS.min(plan.ids.len()));
+    let Some(first) = Spans::new(plan, SAMPLE_ROWS, true).next() else { return Ok(rows) };
+    plan.each_row(&first, &mut Told::default(), &mut |row| {
+        if let Row::Of(_, cells) = row {
+            rows.push(cells.iter().map(|value| value.owned()).collect());
+        }
         Ok(())
     })?;
     Ok(rows)
 }
 
-fn outcome(plan: Plan) -> Result<Outcome> {
-    let last_id = plan.ids.last().copied();
+fn outcome(plan: Plan, faults: FaultTally) -> Result<Outcome> {
+    let last_id = plan.last_id();
     let last_field = match (plan.columns.last(), last_id) {
         (Some(column), _) => Some(column.id.clone()),
         (None, Some(id)) => last_key(&plan, id)?,
         (None, None) => None,
     };
+    let (total, selected) = (plan.tasks(), plan.ids.len() as u64);
     Ok(Outcome {
         id: plan.id,
         time: plan.asked.seconds(),
         organization: plan.organization,
-        total: plan.rows(),
+        total,
+        rows: plan.rows(),
+        left_out: selected - total,
         matched: plan.matched,
-        truncated: plan.matched > plan.rows(),
+        truncated: plan.matched > selected,
         last_id,
         last_field,
         warnings: plan.warnings,
+        used: Used { faults: faults.counts().clone(), ..plan.used },
+        faults,
     })
 }
 

@@ -11,7 +11,7 @@ use crate::kit::fail;
 use crate::kit::meter::Meter;
 use crate::store::{Edit, Selection};
 
-use super::ask::ask;
+use super::ask::{Configured, Wish, ask};
 use super::{Finished, Outcome, Plan, keep, once, run};
 
 /// Takes in a background export: its record and its place in the queue are on disk when this
@@ -115,16 +115,14 @@ pub fn direct_record(caller: &Caller, body: &[u8], plan: &Plan, once: Option<&st
 /// When the store cannot be written.
 pub fn streamed(app: &App, log: ExportLog, outcome: Outcome) -> Result<()> {
     let mut log = filled(log, outcome);
-    log.completed = Some(app.clock.now());
-    log.state = State::Done;
+    log.end(State::Done, app.clock.now());
     app.store.edit(|edit| edit.put_export(&log))
 }
 
 fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {
-    let view = app.store.view()?;
-    let ask = ask(app, &view, caller, body)?;
+    let ask = ask(app, Wish { caller, body, pinned: None })?;
     let counted = Selection { skip: 0, take: Some(0), ..ask.selection.clone() };
-    let matched = app.pool.install(|| view.select(&counted))?.matched;
+    let matched = app.pool.install(|| ask.view.select(&counted))?.matched;
     let rows = ask.rows(matched);
     ask.check_rows(app, rows, matched)?;
     let asked = app.clock.now();
@@ -132,6 +130,10 @@ fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result
     let mut log = ExportLog::queued(app.ids.id(asked), caller.clone(), asked, name, text(body)?);
     (log.rows, log.matched, log.warnings) = (rows, matched, ask.warnings);
     log.once = once.map(str::to_owned).or(ask.request.once);
+    if let Some(Configured { config, .. }) = ask.config {
+        log.used.config = Some((&config).into());
+        log.pinned = Some(Box::new(config));
+    }
     Ok(log)
 }
 
@@ -177,13 +179,13 @@ pub(super) fn done(app: &App, mut log: ExportLog, finished: Finished) -> ExportL
         sha256: finished.stored.sha256,
         expires: Moment(now.0.saturating_add(kept)),
     });
-    log.completed = Some(now);
-    log.state = State::Done;
+    log.end(State::Done, now);
     filled(log, finished.outcome)
 }
 
 fn filled(mut log: ExportLog, outcome: Outcome) -> ExportLog {
-    (log.rows, log.matched) = (outcome.total, outcome.matched);
+    (log.rows, log.matched) = (outcome.rows, outcome.matched);
+    (log.tasks, log.left_out, log.used) = (Some(outcome.total), outcome.left_out, outcome.used);
     (log.last_id, log.last_field) = (outcome.last_id, outcome.last_field);
     log.warnings = outcome.warnings;
     log

@@ -82,13 +82,13 @@ fn a_run_shows_the_moment_at_which_it_began_whatever_is_written_meanwhile() {
         String::from_utf8(out).unwrap()
     };
     let body = br#"{"download":"csv","limit":1000,"fields":"_id,title"}"#;
-    let before = csv(plan(&app, &ana, body).unwrap());
-    let running = plan(&app, &ana, body).unwrap();
+    let before = csv(plan(&app, &ana, body, &Default::default()).unwrap());
+    let running = plan(&app, &ana, body, &Default::default()).unwrap();
     let first = before.lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
     let changed = format!("{{\"_id\":\"{first}\",\"title\":\"changed\"}}\n{{\"title\":\"new\"}}\n");
     intake::load(&app, &ana, &mut changed.as_bytes(), &mut |_| {}).unwrap();
     assert_eq!(csv(running), before);
-    let after = csv(plan(&app, &ana, body).unwrap());
+    let after = csv(plan(&app, &ana, body, &Default::default()).unwrap());
     assert_eq!((after.lines().count(), after.contains("changed")), (before.lines().count() + 1, true));
 }
 
@@ -189,7 +189,7 @@ fn an_export_is_run_again_as_a_new_entry_and_deleted_with_its_file() {
     let (data, app) = house();
     let ana = caller("ana");
     let body = br#"{"download":"csv","limit":7}"#;
-    let plan = plan(&app, &ana, body).unwrap();
+    let plan = plan(&app, &ana, body, &Default::default()).unwrap();
     let first = direct(&app, &ana, body, plan, &Default::default(), None).unwrap();
     assert_eq!((first.state, first.rows, first.matched, files(&data)), (State::Done, 7, 300, 1));
     let again = retry(&app, &ana, first.id).unwrap();
@@ -216,4 +216,119 @@ fn entries_are_for_their_owner_and_for_those_who_may_see_them() {
     let all = LogFilter { user: None, email: None, data_name: None, data_type: None, status: None, since: Moment(0) };
     let count = |caller: &Caller| list(&app, caller, &all, &LogOrder::default(), 0, 10).unwrap().0;
     assert_eq!((count(&caller("ana")), count(&foreign)), (1, 0));
+}
+
+/// Each task becomes as many rows as its `k` says; with 3 it fails, with 4 it is left out.
+const EXPLODE: &str = r#"
+fn include(task, args) { task.k != 4 }
+fn rows(task, args) {
+    if task.k == 3 { throw "three"; }
+    let rows = [];
+    for part in 0..task.k { rows.push(#{ part: part }); }
+    rows
+}
+fn columns(args) { [#{ id: "part" }] }
+"#;
+const FLOW: Id = Id([7; 12]);
+
+/// A house whose tasks have these `k`, oldest first, and a config that explodes them; its column `odd`
+/// fails for every tenth task.
+fn exploding(ks: &[u64], on_fault: &str) -> (TempDir, Arc<App>, Id) {
+    let data = tempfile::tempdir().unwrap();
+    let scripts = data.path().join("scripts/flows");
+    std::fs::create_dir_all(&scripts).unwrap();
+    std::fs::write(scripts.join("explode.rhai"), EXPLODE).unwrap();
+    let mut settings = Settings::default();
+    settings.data.dir = data.path().join("data");
+    settings.scripts.dir = data.path().join("scripts");
+    settings.scripts.max_call_ms = 60_000;
+    let app = App::open(settings, Clock::fixed(NOW)).unwrap();
+    let task = |(n, k)| format!("{{\"_id\":\"{:024x}\",\"flowId\":\"{FLOW}\",\"n\":{n},\"k\":{k}}}\n", n + 1);
+    let lines: String = ks.iter().enumerate().map(task).collect();
+    intake::load(&app, &caller("ana"), &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    let odd = "if task.n % 10 == 0 { throw \"ten\" } task.n % 2 == 1";
+    let config = serde_json::json!({
+        "_id": Id([8; 12]), "name": "Exploded", "collection": "task", "organizationId": Id([1; 12]), "version": 3,
+        "fields": [{"id": "n", "component": "input", "title": "N"},
+            {"id": "odd", "component": "script", "title": "Odd", "expression": odd}],
+        "flows": [{"flowId": FLOW, "script": "explode"}], "on_fault": on_fault, "createdTime": "", "updatedTime": "",
+    });
+    let config: crate::domain::ExportConfig = serde_json::from_value(config).unwrap();
+    app.store.edit(|edit| edit.put_config(Id([1; 12]), &config)).unwrap();
+    (data, app, config.id)
+}
+
+/// What a plain loop makes of them.
+fn exploded(ks: &[u64]) -> Vec<String> {
+    let row = |n: usize, part: String| {
+        let odd = if n.is_multiple_of(10) { String::new() } else { (n % 2 == 1).to_string() };
+        format!("{n},{odd},{part}")
+    };
+    let rows = |(n, k): (usize, &u64)| match k {
+        3 => vec![row(n, String::new())],
+        4 => Vec::new(),
+        k => (0..*k).map(|part| row(n, part.to_string())).collect(),
+    };
+    ks.iter().enumerate().flat_map(rows).collect()
+}
+
+#[test]
+fn the_rows_of_many_tasks_are_those_of_a_plain_loop_whatever_the_blocks() {
+    let mut seed = 7_u64;
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 33
+    };
+    for count in [0, 1, 499, 1_600] {
+        let ks: Vec<u64> = (0..count).map(|_| [0, 1, 1, 2, 3, 4, 40][next() as usize % 7]).collect();
+        let (_data, app, config) = exploding(&ks, "continue");
+        let body = format!(
+            r#"{{"download":"csv","limit":100000,"sortBy":"_id","sortOrder":"asc","exportConfigId":"{config}"}}"#
+        );
+        let plan = plan(&app, &caller("ana"), body.as_bytes(), &Default::default()).unwrap();
+        let wanted = exploded(&ks);
+        assert_eq!(plan.rows(), wanted.len() as u64);
+        let (mut out, meter) = (Vec::new(), Default::default());
+        let outcome = stream(&app, plan, &mut out, &meter).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().skip(1).eq(wanted.iter().map(String::as_str)), "{count} tasks");
+        let has_rows = |k: &&u64| !matches!(**k, 0 | 4);
+        let tasks = ks.iter().filter(has_rows).count() as u64;
+        assert_eq!((outcome.total, outcome.rows, outcome.truncated), (tasks, wanted.len() as u64, false));
+        assert_eq!((outcome.left_out, meter.rows().0), (count - tasks, outcome.rows));
+        let threes = ks.iter().filter(|k| **k == 3).count() as u64;
+        let tens = ks.iter().enumerate().filter(|(n, k)| n % 10 == 0 && has_rows(k)).count() as u64;
+        let counts = outcome.faults.counts();
+        let of = |script: &str| counts.get(script).copied().unwrap_or_default();
+        assert_eq!((of("flows/explode"), of("expression of odd")), (threes, tens));
+        assert!(outcome.faults.first().is_sorted_by_key(|fault| fault.task), "in the order of the rows");
+    }
+}
+
+#[test]
+fn a_fault_of_a_flow_script_that_is_to_end_the_export_does_so_before_the_first_byte() {
+    let (_data, app, config) = exploding(&[1, 2, 1, 3, 3], "fail");
+    let body = format!(r#"{{"download":"csv","sortBy":"_id","sortOrder":"asc","exportConfigId":"{config}"}}"#);
+    let stopped = plan(&app, &caller("ana"), body.as_bytes(), &Default::default()).err().unwrap();
+    assert_eq!(stopped.kind, Kind::Invalid);
+    let task = format!("{:024x}", 4);
+    assert!(
+        stopped.message.contains(&task) && stopped.message.contains("flows/explode, line 4"),
+        "{}",
+        stopped.message
+    );
+}
+
+#[test]
+fn a_submitted_export_carries_its_config_until_it_has_ended() {
+    let (_data, app, config) = exploding(&[1, 2], "continue");
+    let body = format!(r#"{{"download":"csv","background":true,"exportConfigId":"{config}"}}"#);
+    let log = submit(&app, &caller("ana"), body.as_bytes(), None).unwrap();
+    assert_eq!(stored(&app, &log).pinned.map(|pinned| (pinned.id, pinned.version)), Some((config, 3)));
+    app.store.edit(|edit| edit.delete_config(Id([1; 12]), config)).unwrap();
+    run_next(&app);
+    let done = stored(&app, &log);
+    assert_eq!((done.state, done.pinned, done.rows, done.tasks), (State::Done, None, 3, Some(2)));
+    let scripts: Vec<_> = done.used.scripts.iter().map(|script| script.name.as_str()).collect();
+    assert_eq!((scripts, done.used.config.unwrap().version), (vec!["expression of odd", "flows/explode"], 3));
 }

@@ -63,7 +63,7 @@ async fn direct(shared: Shared, headers: HeaderMap, caller: Caller, body: Vec<u8
         if meter.stopped().is_some() {
             return Err(Error::new(Kind::Canceled, "The client left."));
         }
-        Ok((export::plan(&planner.app, &asker, &asked)?, turn))
+        Ok((export::plan(&planner.app, &asker, &asked, &meter)?, turn))
     })
     .await?;
     if wants_file(&headers, &plan) {
@@ -106,7 +106,11 @@ fn in_body(body: &[u8], key: &str) -> Option<String> {
     body[key].as_str().filter(|text| is_once(text)).map(str::to_owned)
 }
 
-async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit> {
+/// Waits for a place among the exports that run while somebody waits for them.
+///
+/// # Errors
+/// `Busy` when there is none in time.
+pub(super) async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit> {
     let busy = |message| Error::new(Kind::Busy, message);
     let turn = Arc::clone(&shared.app.direct).acquire_owned();
     match tokio::time::timeout(TURN, turn).await {
@@ -159,7 +163,7 @@ pub(super) fn answer(app: &App, log: &ExportLog, may_fetch: bool) -> Response {
         State::Done | State::Expired => {
             let file = log.file_at(app.clock.now()).filter(|_| may_fetch);
             data["link"] = json!(file.map(|file| export::link(app, log.id, file)));
-            more["total_data_be"] = json!(log.rows);
+            more["total_data_be"] = json!(log.tasks());
             more["last_id"] = json!(log.last_id);
             more["last_field"] = json!(log.last_field);
             "Success"

@@ -12,6 +12,7 @@ mod files;
 mod guard;
 mod health;
 mod page;
+mod preview;
 mod reply;
 mod routes;
 mod scripts;

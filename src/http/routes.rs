@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard::{self, Shared};
-use super::{catalog, configs, export_log, exports, files, health, reply, scripts, tasks, trial};
+use super::{catalog, configs, export_log, exports, files, health, preview, reply, scripts, tasks, trial};
 
 /// What `GET /api/v3/openapi.json` answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -29,6 +29,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("POST", "/api/v3/tasks/export-log/{id}/notify", post(export_log::notify)),
         ("GET", "/api/v3/export-configs", get(configs::list)),
         ("POST", "/api/v3/export-config", post(configs::add)),
+        ("POST", "/api/v3/export-config/preview", post(preview::preview)),
         ("GET", "/api/v3/export-config/{id}", get(configs::one)),
         ("PUT", "/api/v3/export-config/{id}", put(configs::change)),
         ("DELETE", "/api/v3/export-config/{id}", delete(configs::remove)),

@@ -147,7 +147,7 @@ fn page(shared: &Shared, caller: &Caller, uri: &Uri) -> Result<Response> {
     let organization = caller.organization;
     let names = field_names(&view, organization)?;
     let mut params = query(uri);
-    let mut selecting = Selecting::read(&mut params, &app.settings.timezone, &names, MAX_TASK_PAGE);
+    let mut selecting = Selecting::read(&mut params, &app.settings.timezone, &names, &names, MAX_TASK_PAGE);
     let lazy = params.boolean("lazyLoad").unwrap_or(false);
     let cursor = params.string("cursor").map(|text| text.parse::<Id>());
     if let Some(Err(_)) = cursor {

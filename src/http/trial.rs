@@ -64,22 +64,21 @@ fn asked(body: &[u8]) -> Result<(Option<ScriptKind>, Given, Args)> {
         Json::Object(args) => Some(args),
         _ => params.fault("args", "must be an object."),
     });
-    let (ids_count, tasks_count) = (ids.as_ref().map_or(0, Vec::len), tasks.as_ref().map_or(0, Vec::len));
-    for (key, count) in [("ids", ids_count), ("tasks", tasks_count)] {
-        if count > MOST_TASKS {
+    for (key, count) in [("ids", ids.as_ref().map(Vec::len)), ("tasks", tasks.as_ref().map(Vec::len))] {
+        if count > Some(MOST_TASKS) {
             params.fault::<()>(key, &format!("must not have more than {MOST_TASKS} entries."));
         }
     }
     let given = match (ids, tasks) {
-        (Some(_), Some(_)) => params.fault("tasks", "must not be given beside ids."),
         (Some(ids), None) => Some(Given::Ids(ids)),
         (None, Some(tasks)) => Some(Given::Tasks(tasks)),
+        (Some(_), Some(_)) => params.fault("tasks", "must not be given beside ids."),
         (None, None) if params.faults.is_empty() => params.fault("ids", "is required, or tasks."),
         (None, None) => None,
     };
     params.finish()?;
-    let given = given.ok_or_else(|| Error::invalid("The ids field is required, or tasks."))?;
-    Ok((kind, given, Args::new(args.as_ref())))
+    // Where nothing was given, that is a fault by now.
+    Ok((kind, given.unwrap_or(Given::Tasks(Vec::new())), Args::new(args.as_ref())))
 }
 
 fn objects(params: &mut Params) -> Option<Vec<Json>> {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::domain::{self, Download, Zone};
+use crate::domain::{self, Column, Download, Zone};
 
 use super::deflate::{Deflater, Piece};
+use super::items::{Batch, Gathered};
 use super::layout::LayoutDeflater;
+use super::links::Links;
 use super::sheet::{Rows, SheetColumn};
+use super::styles::Styles;
 use super::{Error, Repairs, Row, Spec, csv, json, sheet};
 
 /// Bytes that are gathered before they are deflated: few enough to stay in a core's cache.
@@ -21,14 +24,20 @@ pub(super) struct Shared {
     pub dates_as_text: bool,
     /// For each column the JSON key with its colon.
     pub keys: Vec<String>,
+    pub csv_neutralise: bool,
     pub sheet: Vec<SheetColumn>,
-    pub styles: Vec<u32>,
+    pub styles: Styles,
+    /// The first rows of the sheet, whose links look like links.
+    pub blue_rows: u64,
+    /// In a sheet of items, the keys behind the first two columns.
+    pub item_keys: Vec<String>,
 }
 
 impl Shared {
-    pub(super) fn new(spec: &Spec, styles: Vec<u32>) -> Self {
+    /// For the rows themselves.
+    pub(super) fn new(spec: &Spec, styles: Styles) -> Self {
         let sheet = match spec.download {
-            Download::Xlsx => spec.columns.iter().enumerate().map(|(n, column)| SheetColumn::new(n, column)).collect(),
+            Download::Xlsx => SheetColumn::all(&spec.columns, &styles),
             _ => Vec::new(),
         };
         Self {
@@ -37,9 +46,18 @@ impl Shared {
             zone: spec.zone.clone(),
             dates_as_text: spec.dates_as_text,
             keys: spec.columns.iter().map(|column| format!("{}:", domain::json::quote(&column.id))).collect(),
+            csv_neutralise: spec.csv_neutralise,
             sheet,
             styles,
+            blue_rows: 0,
+            item_keys: Vec::new(),
         }
+    }
+
+    /// For a sheet of items.
+    pub(super) fn of_items(spec: &Spec, columns: &[Column], item_keys: Vec<String>, styles: Styles) -> Self {
+        let sheet = SheetColumn::all(columns, &styles);
+        Self { sheet, item_keys, ..Self::new(&Spec { columns: Vec::new(), ..spec.clone() }, styles) }
     }
 }
 
@@ -52,6 +70,7 @@ impl Encoder {
     pub fn block(&self, first_row: u64) -> BlockBuilder {
         BlockBuilder {
             shared: Arc::clone(&self.0),
+            sheet: 0,
             first_row,
             rows: 0,
             bytes: Vec::new(),
@@ -60,7 +79,7 @@ impl Encoder {
                 _ if self.0.deflated => Packer::Plain(Deflater::new()),
                 _ => Packer::None,
             },
-            sheet: Rows::new(self.0.zone.clone()),
+            rows_of_sheet: Rows::new(self.0.zone.clone(), &self.0.sheet),
         }
     }
 }
@@ -68,11 +87,12 @@ impl Encoder {
 /// A block that is being made.
 pub struct BlockBuilder {
     shared: Arc<Shared>,
+    pub(super) sheet: usize,
     first_row: u64,
     rows: u64,
     bytes: Vec<u8>,
     packer: Packer,
-    sheet: Rows,
+    rows_of_sheet: Rows,
 }
 
 /// Who deflates the bytes.
@@ -85,10 +105,15 @@ enum Packer {
 
 /// Rows in the bytes of a format, ready to be placed.
 pub struct Block {
+    /// The number of its sheet, from 0.
+    pub(super) sheet: usize,
     pub(super) first_row: u64,
     pub(super) rows: u64,
     pub(super) body: Body,
     pub(super) repairs: Repairs,
+    pub(super) links: Links,
+    /// The items of each list.
+    pub(super) batches: Vec<Batch>,
 }
 
 pub(super) enum Body {
@@ -106,7 +131,7 @@ impl BlockBuilder {
         match shared.download {
             Download::Xlsx => {
                 let number = self.first_row + self.rows;
-                sheet::row(shared, number, row.cells(), &mut self.sheet, out);
+                sheet::row(shared, number, row.task(), row.cells(), &mut self.rows_of_sheet, out)?;
             }
             Download::Json => {
                 let is_first = if shared.deflated { self.rows == 0 } else { self.first_row + self.rows == 0 };
@@ -121,7 +146,7 @@ impl BlockBuilder {
                 json::row(shared, row, out);
                 out.push(b'\n');
             }
-            Download::Csv => csv::row(row.cells(), out),
+            Download::Csv => csv::row(row.cells(), shared.csv_neutralise, out),
         }
         self.rows += 1;
         let waiting = match &self.packer {
@@ -149,7 +174,9 @@ impl BlockBuilder {
             Packer::Plain(deflater) => Body::Piece(deflater.finish()?),
             Packer::Layout(deflater) => Body::Piece(deflater.finish()),
         };
-        Ok(Block { first_row: self.first_row, rows: self.rows, body, repairs: self.sheet.repairs })
+        let Rows { repairs, links, lists, .. } = self.rows_of_sheet;
+        let batches = lists.into_iter().map(Gathered::finish).collect::<Result<_, _>>()?;
+        Ok(Block { sheet: self.sheet, first_row: self.first_row, rows: self.rows, body, repairs, links, batches })
     }
 
     fn deflate(&mut self) -> Result<(), Error> {
@@ -160,8 +187,8 @@ impl BlockBuilder {
                 self.bytes.clear();
             }
             Packer::Layout(deflater) => {
-                deflater.push(&mut self.bytes, &mut self.sheet.marks);
-                self.sheet.value_end = self.bytes.len();
+                deflater.push(&mut self.bytes, &mut self.rows_of_sheet.marks);
+                self.rows_of_sheet.value_end = self.bytes.len();
             }
         }
         Ok(())

@@ -19,6 +19,8 @@ pub(super) enum Cell<'a> {
     Boolean(bool),
     /// A moment of a script's making.
     Time(Time),
+    /// What a script made in place of a number: NaN, or an infinity.
+    NotANumber,
 }
 
 /// The cell of a value. Lists are joined with `;`, objects show their `name`, else their `title`,
@@ -47,10 +49,13 @@ fn of_json(raw: &str) -> Cell<'_> {
         Some(b'"') => Cell::Text(text(raw)),
         Some(b't') => Cell::Boolean(true),
         Some(b'f') => Cell::Boolean(false),
-        Some(b'n') | None => Cell::Empty,
+        None => Cell::Empty,
+        Some(b'n') if raw == "null" => Cell::Empty,
         Some(b'[') => Cell::Text(list(raw).into()),
         Some(b'{') => Cell::Text(object(raw)),
-        Some(_) => Cell::Number(raw),
+        Some(b'0'..=b'9') => Cell::Number(raw),
+        Some(b'-') if raw.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => Cell::Number(raw),
+        Some(_) => Cell::NotANumber,
     }
 }
 
@@ -62,7 +67,7 @@ fn text(raw: &str) -> Cow<'_, str> {
 fn list(raw: &str) -> String {
     let items: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
     let items = items.iter().map(|item| match of_json(item.get()) {
-        Cell::Empty => Cow::Borrowed(""),
+        Cell::Empty | Cell::NotANumber => Cow::Borrowed(""),
         // A list in a list keeps its brackets, or its ends could not be seen.
         Cell::Text(_) if item.get().starts_with('[') => Cow::Borrowed(item.get()),
         Cell::Text(text) => text,
@@ -82,9 +87,17 @@ fn object(raw: &str) -> Cow<'_, str> {
     named("name").or_else(|| named("title")).unwrap_or(Cow::Borrowed(raw))
 }
 
-/// Whether a spreadsheet might take a text for a formula.
+/// Whether a spreadsheet might take a text for a formula, also behind what it passes over.
 pub(super) fn is_risky(text: &str) -> bool {
-    matches!(text.as_bytes().first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+    match text.as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') => true,
+        // The first byte of a byte order mark and of the full-width signs.
+        Some(b' ' | 0xEF) => {
+            let rest = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+            rest.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +118,18 @@ mod tests {
         assert_eq!(cell(ValueRef::Json(r#"{"id":1}"#)), text(r#"{"id":1}"#));
         assert_eq!(cell(ValueRef::Json(r#"{"name":"","title":"T"}"#)), text("T"));
         assert_eq!(cell(ValueRef::Json("[]")), text(""));
+        for odd in ["NaN", "nan", "inf", "-inf", "Infinity"] {
+            assert_eq!(cell(ValueRef::Json(odd)), Cell::NotANumber);
+        }
+    }
+
+    #[test]
+    fn a_formula_is_seen_behind_spaces_and_in_full_width() {
+        for text in ["=1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "  =1", "\u{feff}=1", "＝1", " ＠x"] {
+            assert!(is_risky(text), "{text:?}");
+        }
+        for text in ["", "a=1", " a", "\u{feff}a", "ﬁ", "1-1"] {
+            assert!(!is_risky(text), "{text:?}");
+        }
     }
 }

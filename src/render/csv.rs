@@ -7,37 +7,37 @@ use super::cell::{Cell, cell, is_risky, time_text};
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The mark and the header row.
-pub(super) fn head(columns: &[Column]) -> Vec<u8> {
+pub(super) fn head(columns: &[Column], neutralise: bool) -> Vec<u8> {
     let mut out = BYTE_ORDER_MARK.to_vec();
     for (place, column) in columns.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        text(&column.header, &mut out);
+        text(&column.header, neutralise, &mut out);
     }
     out.extend_from_slice(b"\r\n");
     out
 }
 
-pub(super) fn row(cells: &[ValueRef<'_>], out: &mut Vec<u8>) {
+pub(super) fn row(cells: &[ValueRef<'_>], neutralise: bool, out: &mut Vec<u8>) {
     for (place, value) in cells.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
         match cell(*value) {
-            Cell::Empty => {}
+            Cell::Empty | Cell::NotANumber => {}
             Cell::Number(number) => out.extend_from_slice(number.as_bytes()),
             Cell::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-            Cell::Text(value) => text(&value, out),
+            Cell::Text(value) => text(&value, neutralise, out),
             Cell::Time(time) => out.extend_from_slice(time_text(time).as_bytes()),
         }
     }
     out.extend_from_slice(b"\r\n");
 }
 
-/// A text, with an apostrophe before it if a spreadsheet might run it.
-fn text(text: &str, out: &mut Vec<u8>) {
-    let neutralised = is_risky(text) && !is_numbers(text);
+/// A text, with an apostrophe before it if a spreadsheet might run it and that is to be prevented.
+fn text(text: &str, neutralise: bool, out: &mut Vec<u8>) {
+    let neutralised = neutralise && is_risky(text) && !is_numbers(text);
     let quoted = text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'));
     if quoted {
         out.push(b'"');
@@ -75,7 +75,7 @@ mod tests {
     fn line(cells: &[&str]) -> String {
         let cells: Vec<_> = cells.iter().map(|cell| ValueRef::Json(cell)).collect();
         let mut out = Vec::new();
-        row(&cells, &mut out);
+        row(&cells, true, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -91,5 +91,8 @@ mod tests {
     fn formulas_are_neutralised_and_numbers_are_not() {
         assert_eq!(line(&[r#""=1+1""#, r#""@x""#, r#""\tx""#, r#""-2+3""#]), "'=1+1,'@x,'\tx,'-2+3\r\n");
         assert_eq!(line(&["-5", r#""-5""#, r#""+62812""#, r#""-6.2,106.8""#]), "-5,-5,+62812,\"-6.2,106.8\"\r\n");
+        let mut out = Vec::new();
+        row(&[ValueRef::Json(r#""=1+1""#)], false, &mut out);
+        assert_eq!(out, b"=1+1\r\n");
     }
 }

@@ -17,11 +17,21 @@ const LOOK: [bool; 256] = {
     look
 };
 
+/// What a reader other than Excel may see otherwise than it was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Carriage returns became line feeds.
+    pub line_ends: bool,
+    /// Something stands there as `_xHHHH_`.
+    pub controls: bool,
+}
+
 /// Writes a text so that its cell shows exactly that text: markup by entities, what XML 1.0 does not
 /// allow as `_xHHHH_`, and a text that looks like such an escape with its underscore escaped
-/// (ECMA-376, 22.4.2.4).
-pub(super) fn text(text: &str, out: &mut Vec<u8>) {
+/// (ECMA-376, 22.4.2.4). A line ends with a line feed alone, as in cells that people type.
+pub(super) fn text(text: &str, out: &mut Vec<u8>) -> Changes {
     let bytes = text.as_bytes();
+    let mut changes = Changes::default();
     let mut copied = 0;
     let mut place = 0;
     while let Some(step) = bytes[place..].iter().position(|byte| LOOK[usize::from(*byte)]) {
@@ -31,8 +41,16 @@ pub(super) fn text(text: &str, out: &mut Vec<u8>) {
             b'<' => (1, b"&lt;"),
             b'>' => (1, b"&gt;"),
             b'_' if looks_escaped(&bytes[place..]) => (1, b"_x005F_"),
-            // Raw, a return would be read as a line feed.
-            b'\r' => (1, b"_x000D_"),
+            b'\r' => {
+                out.extend_from_slice(&bytes[copied..place]);
+                if bytes.get(place + 1) != Some(&b'\n') {
+                    out.push(b'\n');
+                }
+                place += 1;
+                copied = place;
+                changes.line_ends = true;
+                continue;
+            }
             b'\t' | b'\n' | b'_' => (1, &[]),
             0xEF => match bytes.get(place + 1..place + 3) {
                 Some([0xBF, 0xBE]) => (3, b"_xFFFE_"),
@@ -44,10 +62,12 @@ pub(super) fn text(text: &str, out: &mut Vec<u8>) {
                 out.extend_from_slice(format!("_x{control:04X}_").as_bytes());
                 place += 1;
                 copied = place;
+                changes.controls = true;
                 continue;
             }
         };
         if !instead.is_empty() {
+            changes.controls |= length == 3;
             out.extend_from_slice(&bytes[copied..place]);
             out.extend_from_slice(instead);
             copied = place + length;
@@ -55,6 +75,7 @@ pub(super) fn text(text: &str, out: &mut Vec<u8>) {
         place += length;
     }
     out.extend_from_slice(&bytes[copied..]);
+    changes
 }
 
 fn looks_escaped(bytes: &[u8]) -> bool {
@@ -75,7 +96,7 @@ mod tests {
     fn what_xml_or_excel_would_read_otherwise_is_escaped_and_nothing_else() {
         assert_eq!(escaped("a & b <c> \"d\" 'e'"), "a &amp; b &lt;c&gt; \"d\" 'e'");
         assert_eq!(escaped("_x0041_ _x41_ _X0041_ __x0041_"), "_x005F_x0041_ _x41_ _X0041_ __x005F_x0041_");
-        assert_eq!(escaped("a\tb\nc\r\nd"), "a\tb\nc_x000D_\nd");
+        assert_eq!(escaped("a\tb\nc\r\nd\re\r"), "a\tb\nc\nd\ne\n");
         assert_eq!(escaped("\u{0}\u{b}\u{1f}\u{fffe}\u{ffff}"), "_x0000__x000B__x001F__xFFFE__xFFFF_");
         assert_eq!(escaped("naïve ﬁ \u{feff} \u{fffd} 😀"), "naïve ﬁ \u{feff} \u{fffd} 😀");
     }

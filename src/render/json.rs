@@ -8,7 +8,7 @@ use crate::domain::{ValueRef, json};
 pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) {
     let cells = match row {
         Row::Task(json) => return out.extend_from_slice(json.as_bytes()),
-        Row::Cells(cells) => *cells,
+        Row::Cells(cells) | Row::Of(_, cells) => *cells,
     };
     out.push(b'{');
     let start = out.len();

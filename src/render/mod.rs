@@ -2,40 +2,55 @@
 //! that the bytes are the same whatever the number of threads, and memory does not grow with rows.
 //!
 //! In reading order: `block` (rows of any format to one block), `sheet`, `json` and `csv` (a row in
-//! each format), `cell` (what a JSON value is for people), `escape` (a text in XML), `deflate`,
-//! `archive` (the zip container), `xlsx` (the parts of a workbook around the rows), `repairs`.
+//! each format), `cell` (what a JSON value is for people), `escape` (a text in XML), `moments`, `links`
+//! and `items` (what is special about times, addresses and lists), `repairs`, `deflate`, `layout` and
+//! `huffman`, `archive` (the zip container), `skeleton` (the parts of a workbook around the rows, with
+//! `styles`, `names` and `widths`), `about` (its last sheet), `book` (a workbook on its way out);
+//! `shown` (a value for those who look before there is a file).
 
+mod about;
 mod archive;
 mod block;
+mod book;
 mod cell;
 mod csv;
 mod deflate;
 mod error;
 mod escape;
 mod huffman;
+mod items;
 mod json;
 mod layout;
+mod links;
 mod moments;
+mod names;
 mod repairs;
 mod sheet;
+mod shown;
+mod skeleton;
+mod styles;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
-mod xlsx;
+mod widths;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use about::About;
 pub use block::{Block, BlockBuilder, Encoder};
 pub use error::Error;
-pub use repairs::Repairs;
+pub use items::Part;
+pub use repairs::{Place, Repair, Repairs};
+pub use shown::shown;
 
-use crate::domain::limits::{JSON_PART_TASKS, MAX_SHEET_COLUMNS};
-use crate::domain::{self, Column, Download, Moment, Value, ValueRef, Zone};
+use crate::domain::limits::JSON_PART_TASKS;
+use crate::domain::{self, Column, Download, Id, Moment, Value, ValueRef, Zone};
 use archive::Archive;
 use block::{Body, Shared};
-use xlsx::Skeleton;
+use book::Book;
+use styles::Styles;
 
 /// What a file is made of.
 #[derive(Debug, Clone)]
@@ -50,6 +65,8 @@ pub struct Spec {
     pub zone: Zone,
     /// Whether date-times are written as texts.
     pub dates_as_text: bool,
+    /// Whether texts that a spreadsheet might run get an apostrophe in CSV.
+    pub csv_neutralise: bool,
     /// The moment that the file gives as that of its making.
     pub created: Moment,
     /// The title in the file's properties.
@@ -67,13 +84,22 @@ pub enum Row<'a> {
     Task(&'a str),
     /// The value of each column.
     Cells(&'a [ValueRef<'a>]),
+    /// The same of a task, which the items of its lists refer to on sheets of their own.
+    Of(Id, &'a [ValueRef<'a>]),
 }
 
 impl<'a> Row<'a> {
     fn cells(&self) -> &'a [ValueRef<'a>] {
         match *self {
             Self::Task(_) => &[],
-            Self::Cells(cells) => cells,
+            Self::Cells(cells) | Self::Of(_, cells) => cells,
+        }
+    }
+
+    fn task(&self) -> Option<Id> {
+        match *self {
+            Self::Of(id, _) => Some(id),
+            Self::Task(_) | Self::Cells(_) => None,
         }
     }
 }
@@ -110,17 +136,19 @@ pub fn media_type(extension: &str) -> &'static str {
     }
 }
 
-/// One file on its way out: begin, place every block in order, finish.
+/// One file on its way out: begin, place every block in order, place the parts that come of them in
+/// order, finish.
 pub struct Renderer {
     shared: Arc<Shared>,
     spec: Spec,
     container: Container,
-    placed: u64,
+    /// The sheet and the row that are next.
+    next: (usize, u64),
     repairs: Repairs,
 }
 
 enum Container {
-    Workbook { archive: Archive, skeleton: Skeleton },
+    Workbook(Box<Book>),
     Zip { archive: Archive, parts: u32 },
     Plain,
 }
@@ -132,25 +160,15 @@ impl Renderer {
     /// `Invalid` when there are more columns than a sheet can have.
     pub fn new(spec: Spec, sample: &[Vec<Value>]) -> domain::Result<Self> {
         let container = match extension(spec.download, spec.rows) {
-            "xlsx" => {
-                if spec.columns.len() > MAX_SHEET_COLUMNS {
-                    return Err(domain::Error::invalid(format!(
-                        "This export has {} columns; a sheet has at most {MAX_SHEET_COLUMNS}. Choose some with fields.",
-                        spec.columns.len()
-                    )));
-                }
-                let skeleton = Skeleton::new(&spec, sample)?;
-                Container::Workbook { archive: Archive::new(spec.created), skeleton }
-            }
+            "xlsx" => Container::Workbook(Box::new(Book::new(&spec, sample)?)),
             "zip" => Container::Zip { archive: Archive::new(spec.created), parts: 0 },
             _ => Container::Plain,
         };
-        let styles = match &container {
-            Container::Workbook { skeleton, .. } => skeleton.styles.clone(),
-            _ => Vec::new(),
+        let shared = match &container {
+            Container::Workbook(book) => book.shared(&spec, sample)?,
+            _ => Shared::new(&spec, Styles::default()),
         };
-        let shared = Arc::new(Shared::new(&spec, styles));
-        Ok(Self { shared, spec, container, placed: 0, repairs: Repairs::default() })
+        Ok(Self { shared: Arc::new(shared), spec, container, next: (0, 0), repairs: Repairs::default() })
     }
 
     /// What encodes the rows, on any thread.
@@ -171,33 +189,47 @@ impl Renderer {
     /// # Errors
     /// Those of the writer; `Internal` when it is not this block's turn.
     pub fn place(&mut self, block: Block, out: &mut dyn Write) -> domain::Result<()> {
-        if block.first_row != self.placed {
-            return Err(Error::OutOfOrder { expected: self.placed, found: block.first_row }.into());
+        let (sheet, due) = self.next;
+        let is_due = (block.sheet, block.first_row) == (sheet, due) || (block.sheet > sheet && block.first_row == 0);
+        if !is_due {
+            return Err(Error::OutOfOrder { expected: due, found: block.first_row }.into());
         }
-        self.placed += block.rows;
-        self.repairs.add(&block.repairs);
+        self.next = (block.sheet, block.first_row + block.rows);
         Ok(self.write_block(block, out)?)
+    }
+
+    /// What is left to encode and to place, in this order, once every row is placed: the items of
+    /// lists, which have sheets of their own in a workbook.
+    ///
+    /// # Errors
+    /// `Internal` when rows are missing, `Invalid` when items have more keys than a sheet columns.
+    pub fn parts(&mut self) -> domain::Result<Vec<Part>> {
+        let (_, found) = self.next;
+        if found != self.spec.rows {
+            return Err(Error::Rows { expected: self.spec.rows, found }.into());
+        }
+        match &mut self.container {
+            Container::Workbook(book) => book.parts(&self.spec),
+            Container::Zip { .. } | Container::Plain => Ok(Vec::new()),
+        }
     }
 
     /// Writes what stands behind the rows, and tells what was changed in them.
     ///
     /// # Errors
-    /// Those of the writer; `Internal` when rows are missing.
-    pub fn finish(mut self, out: &mut dyn Write) -> domain::Result<Repairs> {
-        if self.placed != self.spec.rows {
-            return Err(Error::Rows { expected: self.spec.rows, found: self.placed }.into());
-        }
-        self.write_tail(out)?;
+    /// Those of the writer.
+    pub fn finish(mut self, about: &About, out: &mut dyn Write) -> domain::Result<Repairs> {
+        self.write_tail(about, out)?;
         Ok(self.repairs)
     }
 
     fn write_head(&mut self, out: &mut dyn Write) -> Result<(), Error> {
         match &mut self.container {
-            Container::Workbook { archive, skeleton } => skeleton.begin(archive, out)?,
+            Container::Workbook(book) => book.begin(out)?,
             Container::Zip { .. } => {}
             Container::Plain => match self.spec.download {
                 Download::Json => out.write_all(b"[")?,
-                Download::Csv => out.write_all(&csv::head(&self.spec.columns))?,
+                Download::Csv => out.write_all(&csv::head(&self.spec.columns, self.spec.csv_neutralise))?,
                 Download::Xlsx | Download::Ndjson => {}
             },
         }
@@ -206,7 +238,7 @@ impl Renderer {
 
     fn write_block(&mut self, block: Block, out: &mut dyn Write) -> Result<(), Error> {
         match (&mut self.container, block.body) {
-            (Container::Workbook { archive, .. }, Body::Piece(piece)) => archive.append(&piece, out)?,
+            (Container::Workbook(book), body) => book.place(Block { body, ..block }, &mut self.repairs, out)?,
             (Container::Zip { archive, parts }, Body::Piece(piece)) => {
                 *parts += 1;
                 archive.whole(&format!("{}_{parts:04}.json", self.spec.part_stem), &piece, out)?;
@@ -217,12 +249,9 @@ impl Renderer {
         Ok(())
     }
 
-    fn write_tail(&mut self, out: &mut dyn Write) -> Result<(), Error> {
+    fn write_tail(&mut self, about: &About, out: &mut dyn Write) -> Result<(), Error> {
         match &mut self.container {
-            Container::Workbook { archive, skeleton } => {
-                skeleton.end(archive, out)?;
-                archive.finish(out)?;
-            }
+            Container::Workbook(book) => book.finish(about, &self.repairs, out)?,
             Container::Zip { archive, .. } => archive.finish(out)?,
             Container::Plain if self.spec.download == Download::Json => out.write_all(b"]\n")?,
             Container::Plain => {}

@@ -45,11 +45,23 @@ impl Serial {
     }
 }
 
+/// How a time can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// As a date cell.
+    Cell(Serial),
+    /// Not as a date cell: the clock shows the same an hour earlier or later. The offset is known.
+    Twice(Time),
+    /// Not as a date cell: it is no time, or not one of Excel's years.
+    Never,
+}
+
 /// Turns texts into serial numbers, remembering how far the zone was from UTC.
 pub(super) struct Serials {
     zone: Zone,
     is_utc: bool,
-    offsets: HashMap<i64, i64>,
+    /// For each quarter of an hour the milliseconds to UTC, and whether the clock shows it twice.
+    offsets: HashMap<i64, (i64, bool)>,
 }
 
 impl Serials {
@@ -57,35 +69,47 @@ impl Serials {
         Self { is_utc: zone == Zone::utc(), zone, offsets: HashMap::new() }
     }
 
-    /// The serial number of a date-time; nothing if it is none, or not in Excel's years.
-    pub(super) fn of_time(&mut self, text: &str) -> Option<Serial> {
-        let moment = of_utc(text.as_bytes()).or_else(|| Moment::parse(text, &self.zone))?;
-        self.of(Time { at: moment, offset_seconds: None })
-    }
-
-    /// The serial number of a moment by the clock it is to be shown by; nothing outside of Excel's years.
-    pub(super) fn of(&mut self, time: Time) -> Option<Serial> {
-        let offset = match time.offset_seconds {
-            Some(seconds) => i64::from(seconds) * 1000,
-            None => self.offset(time.at)?,
-        };
-        let local = time.at.0.checked_add(offset)?;
-        let day = local.div_euclid(DAY_MILLIS) + EPOCH_DAYS;
-        (FIRST_DAY..=LAST_DAY).contains(&day).then_some(Serial { day, millis: local.rem_euclid(DAY_MILLIS) })
-    }
-
-    /// The serial number of a calendar date.
-    pub(super) fn of_date(&self, text: &str) -> Option<Serial> {
-        let date = date(text)?;
-        let day = days(i64::from(date.year()), i64::from(date.month()), i64::from(date.day())) + EPOCH_DAYS;
-        (FIRST_DAY..=LAST_DAY).contains(&day).then_some(Serial { day, millis: 0 })
-    }
-
-    fn offset(&mut self, moment: Moment) -> Option<i64> {
-        if self.is_utc {
-            return Some(0);
+    /// A date-time as it is written.
+    pub(super) fn of_time(&mut self, text: &str) -> Shown {
+        match of_utc(text.as_bytes()).or_else(|| Moment::parse(text, &self.zone)) {
+            Some(at) => self.of(Time { at, offset_seconds: None }),
+            None => Shown::Never,
         }
-        let measured = |zone: &Zone| Some(civil_millis(&zone.civil(moment)?) - moment.0);
+    }
+
+    /// A moment by the clock that it is to be shown by.
+    pub(super) fn of(&mut self, time: Time) -> Shown {
+        let offset = match time.offset_seconds {
+            Some(seconds) => Some((i64::from(seconds) * 1000, false)),
+            None => self.offset(time.at),
+        };
+        let Some((offset, twice)) = offset else { return Shown::Never };
+        if twice {
+            return Shown::Twice(Time { at: time.at, offset_seconds: i32::try_from(offset / 1000).ok() });
+        }
+        let Some(local) = time.at.0.checked_add(offset) else { return Shown::Never };
+        serial(local.div_euclid(DAY_MILLIS) + EPOCH_DAYS, local.rem_euclid(DAY_MILLIS))
+    }
+
+    /// A calendar date.
+    pub(super) fn of_date(&self, text: &str) -> Shown {
+        match date(text) {
+            Some(date) => {
+                let day = days(i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+                serial(day + EPOCH_DAYS, 0)
+            }
+            None => Shown::Never,
+        }
+    }
+
+    fn offset(&mut self, moment: Moment) -> Option<(i64, bool)> {
+        if self.is_utc {
+            return Some((0, false));
+        }
+        let measured = |zone: &Zone| {
+            let offset = civil_millis(&zone.civil(moment)?) - moment.0;
+            Some((offset, zone.shows_twice(moment)))
+        };
         if moment.0 < 0 {
             return measured(&self.zone);
         }
@@ -97,6 +121,10 @@ impl Serials {
         self.offsets.insert(quarter, offset);
         Some(offset)
     }
+}
+
+fn serial(day: i64, millis: i64) -> Shown {
+    if (FIRST_DAY..=LAST_DAY).contains(&day) { Shown::Cell(Serial { day, millis }) } else { Shown::Never }
 }
 
 /// `2025-06-15T08:00:00+00:00`, `2025-06-15T08:00:00Z`: the forms in which nearly all times are
@@ -162,16 +190,17 @@ mod tests {
         }
     }
 
-    fn value(serial: Option<Serial>) -> Option<f64> {
+    fn value(shown: Shown) -> Option<f64> {
+        let Shown::Cell(serial) = shown else { return None };
         let mut out = Vec::new();
-        serial?.put(&mut out);
+        serial.put(&mut out);
         String::from_utf8(out).unwrap().parse().ok()
     }
 
     #[test]
     fn every_second_and_millisecond_of_a_day_is_told_apart() {
         for millis in (0..DAY_MILLIS).step_by(1000).chain(0..100_000).chain(DAY_MILLIS - 100_000..DAY_MILLIS) {
-            let read = value(Some(Serial { day: 45_823, millis })).unwrap();
+            let read = value(Shown::Cell(Serial { day: 45_823, millis })).unwrap();
             assert_eq!(((read - 45_823.0) * DAY_MILLIS as f64).round() as i64, millis);
         }
     }
@@ -191,8 +220,22 @@ mod tests {
         let at = |serials: &mut Serials, text| (value(serials.of_time(text)).unwrap().fract() * 24.0).round();
         assert_eq!(at(&mut berlin, "2025-03-30T00:59:59Z"), 2.0);
         assert_eq!(at(&mut berlin, "2025-03-30T01:00:00Z"), 3.0);
-        assert_eq!(at(&mut berlin, "2025-10-26T00:00:00Z"), 2.0);
-        assert_eq!(at(&mut berlin, "2025-10-26T01:00:00Z"), 2.0);
+        assert_eq!(at(&mut berlin, "2025-10-25T23:59:59Z"), 2.0);
+        assert_eq!(at(&mut berlin, "2025-10-26T02:00:00Z"), 3.0);
         assert_eq!(at(&mut berlin, "2025-01-15T12:00:00Z"), 13.0);
+    }
+
+    #[test]
+    fn an_hour_that_the_clock_shows_twice_is_told_apart() {
+        let twice = |zone: &str, text: &str| match Serials::new(Zone::named(zone).unwrap()).of_time(text) {
+            Shown::Twice(time) => time.offset_seconds.map(|seconds| seconds / 60),
+            _ => None,
+        };
+        assert_eq!(twice("Europe/Berlin", "2025-10-26T00:00:00Z"), Some(120));
+        assert_eq!(twice("Europe/Berlin", "2025-10-26T01:59:59Z"), Some(60));
+        assert_eq!(twice("Australia/Lord_Howe", "2025-04-05T14:30:00Z"), Some(660));
+        assert_eq!(twice("Australia/Lord_Howe", "2025-04-05T15:29:59Z"), Some(630));
+        assert_eq!(twice("Australia/Lord_Howe", "2025-04-05T15:30:00Z"), None);
+        assert_eq!(twice("Asia/Jakarta", "2025-10-26T01:00:00Z"), None);
     }
 }

@@ -4,45 +4,43 @@
 use std::borrow::Cow;
 
 use crate::domain::limits::MAX_CELL_UNITS;
-use crate::domain::{Column, ColumnKind, Time, ValueRef, Zone};
+use crate::domain::{Column, ColumnKind, Id, Link, Time, ValueRef, Zone};
 
-use super::Repairs;
 use super::block::Shared;
 use super::cell::{Cell, cell, is_risky, time_text};
-use super::escape;
+use super::items::{Gathered, items};
 use super::layout::Mark;
-use super::moments::{Serial, Serials};
-
-/// The styles of cells, in the order of the template row.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Style {
-    /// A text that is shown as it is and never run.
-    Quoted,
-    /// A text with line feeds.
-    Wrapped,
-    /// Both.
-    QuotedWrapped,
-    /// A date with a time.
-    Time,
-    /// A date.
-    Date,
-}
-
-impl Style {
-    pub(super) const ALL: [Self; 5] = [Self::Quoted, Self::Wrapped, Self::QuotedWrapped, Self::Time, Self::Date];
-}
+use super::links::{Links, target};
+use super::moments::{Serial, Serials, Shown};
+use super::repairs::{Repair, Repairs};
+use super::styles::{Style, Styles, WRAPPED_CHARACTERS};
+use super::{Error, escape};
 
 /// A column as the rows need it.
 #[derive(Debug)]
 pub(super) struct SheetColumn {
     /// `<c r="AB`
     start: String,
+    number: usize,
     kind: ColumnKind,
+    /// The style of its numbers and times, if it has one of its own.
+    format: Option<u32>,
+    /// The place of its items among those of all lists.
+    list: Option<usize>,
 }
 
 impl SheetColumn {
-    pub(super) fn new(number: usize, column: &Column) -> Self {
-        Self { start: format!("<c r=\"{}", letters(number)), kind: column.kind }
+    /// The columns of a sheet.
+    pub(super) fn all(columns: &[Column], styles: &Styles) -> Vec<Self> {
+        let mut lists = 0..;
+        let column = |(number, column): (usize, &Column)| Self {
+            start: format!("<c r=\"{}", letters(number)),
+            number,
+            kind: column.kind,
+            format: column.format.as_deref().and_then(|format| styles.of_format(format)),
+            list: if column.kind == ColumnKind::List { lists.next() } else { None },
+        };
+        columns.iter().enumerate().map(column).collect()
     }
 }
 
@@ -57,10 +55,13 @@ pub(super) fn letters(number: usize) -> String {
     letters.iter().rev().map(|letter| char::from(*letter)).collect()
 }
 
-/// What the rows of one block leave behind for each other.
+/// What the rows of one block leave behind for each other, and for the end of the file.
 pub(super) struct Rows {
     serials: Serials,
     pub(super) repairs: Repairs,
+    pub(super) links: Links,
+    /// The items of each list.
+    pub(super) lists: Vec<Gathered>,
     /// Where the cells begin, each with the end of the cell before it.
     pub(super) marks: Vec<Mark>,
     /// Where the last value ends.
@@ -68,115 +69,222 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(zone: Zone) -> Self {
-        Self { serials: Serials::new(zone), repairs: Repairs::default(), marks: Vec::new(), value_end: 0 }
+    pub(super) fn new(zone: Zone, columns: &[SheetColumn]) -> Self {
+        Self {
+            serials: Serials::new(zone),
+            repairs: Repairs::default(),
+            links: Links::default(),
+            lists: columns.iter().filter(|column| column.list.is_some()).map(|_| Gathered::default()).collect(),
+            marks: Vec::new(),
+            value_end: 0,
+        }
     }
 }
 
-/// One row; `number` counts from 0 and the header is above it.
-pub(super) fn row(shared: &Shared, number: u64, cells: &[ValueRef<'_>], rows: &mut Rows, out: &mut Vec<u8>) {
+/// One row; `number` counts from 0 and the header is above it. Items of lists belong to `task`.
+///
+/// # Errors
+/// When the items cannot be compressed.
+pub(super) fn row(
+    shared: &Shared,
+    number: u64,
+    task: Option<Id>,
+    cells: &[ValueRef<'_>],
+    rows: &mut Rows,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
     let mut digits = itoa::Buffer::new();
-    let number = digits.format(number + 2);
-    let mut row = Row { shared, number, rows, out };
+    let place = number + 2;
+    let number = digits.format(place);
+    let mut row = Row { shared, place, number, task, rows, out };
     row.put(&["<row r=\"", number, "\">"]);
-    for (kind, (column, value)) in shared.sheet.iter().zip(cells).enumerate() {
-        row.cell(kind, column, *value);
+    for (column, value) in shared.sheet.iter().zip(cells) {
+        row.value(column, *value)?;
     }
     row.put(&["</row>"]);
+    Ok(())
 }
 
 struct Row<'a> {
     shared: &'a Shared,
+    /// As the sheet counts, from 1.
+    place: u64,
+    /// The same in digits.
     number: &'a str,
+    task: Option<Id>,
     rows: &'a mut Rows,
     out: &'a mut Vec<u8>,
 }
 
 impl Row<'_> {
-    fn cell(&mut self, kind: usize, column: &SheetColumn, value: ValueRef<'_>) {
-        let cell = cell(value);
-        if cell != Cell::Empty {
-            self.rows.marks.push(Mark { at: self.rows.value_end, kind });
+    fn value(&mut self, column: &SheetColumn, value: ValueRef<'_>) -> Result<(), Error> {
+        match value {
+            ValueRef::Empty => {}
+            ValueRef::Link(link) => self.link(column, link),
+            ValueRef::Json(raw) if column.kind == ColumnKind::List && raw.starts_with('[') => self.list(column, raw)?,
+            value => self.cell(column, cell(value)),
         }
+        Ok(())
+    }
+
+    fn cell(&mut self, column: &SheetColumn, cell: Cell<'_>) {
         match cell {
             Cell::Empty => {}
+            Cell::Text(text) if column.kind == ColumnKind::Auto || text.is_empty() => self.text(column, &text),
+            Cell::Text(text) => self.typed_text(column, &text),
+            Cell::Number(number) if fits(number) => self.number(column, number),
+            Cell::Number(number) => {
+                self.repaired(Repair::NumberAsText, column);
+                self.text(column, number);
+            }
             Cell::Boolean(value) => {
+                self.mark(column);
                 self.put(&[&column.start, self.number, "\" t=\"b\"><v>", if value { "1" } else { "0" }]);
                 self.end("</v></c>");
             }
-            Cell::Number(number) if fits(number) => {
-                let number = if number.bytes().all(|byte| matches!(byte, b'-' | b'0')) { "0" } else { number };
-                self.put(&[&column.start, self.number, "\"><v>", number]);
-                self.end("</v></c>");
-            }
-            Cell::Number(number) => {
-                self.rows.repairs.numbers_as_text += 1;
-                self.text(column, number);
-            }
-            Cell::Text(text) if column.kind == ColumnKind::Auto || text.is_empty() => self.text(column, &text),
-            Cell::Text(text) => self.time(column, &text),
             Cell::Time(time) => self.moment(column, time),
+            Cell::NotANumber => self.repaired(Repair::NotANumber, column),
+        }
+    }
+
+    fn number(&mut self, column: &SheetColumn, number: &str) {
+        self.mark(column);
+        let number = if number.bytes().all(|byte| matches!(byte, b'-' | b'0')) { "0" } else { number };
+        match column.format {
+            None => self.put(&[&column.start, self.number]),
+            Some(format) => self.numbered(column, format),
+        }
+        self.put(&["\"><v>", number]);
+        self.end("</v></c>");
+    }
+
+    /// The number of items, which go to a sheet of their own.
+    fn list(&mut self, column: &SheetColumn, raw: &str) -> Result<(), Error> {
+        let items = items(raw);
+        self.number(column, itoa::Buffer::new().format(items.len()));
+        match column.list.and_then(|list| self.rows.lists.get_mut(list)) {
+            Some(gathered) => gathered.add(self.place, self.task, raw, &items),
+            None => Ok(()),
+        }
+    }
+
+    fn link(&mut self, column: &SheetColumn, link: &Link) {
+        let words = if link.text.is_empty() { &link.url } else { &link.text };
+        self.address(column, &link.url, words);
+    }
+
+    fn address(&mut self, column: &SheetColumn, url: &str, words: &str) {
+        match target(url) {
+            Some(target) => {
+                self.rows.links.add(self.place, column.number, &target);
+                let looks = self.place - 1 <= self.shared.blue_rows && !is_risky(words);
+                self.styled_text(column, looks.then_some(Style::Link), words);
+            }
+            None => {
+                self.repaired(Repair::LinkAsText, column);
+                self.text(column, words);
+            }
         }
     }
 
     /// A moment of a script's making.
     fn moment(&mut self, column: &SheetColumn, time: Time) {
-        let serial = if self.shared.dates_as_text { None } else { self.rows.serials.of(time) };
-        match serial {
-            Some(serial) => self.serial(column, Style::Time, serial),
-            None => self.text(column, &time_text(time)),
+        if self.shared.dates_as_text {
+            return self.text(column, &time_text(time));
+        }
+        let shown = self.rows.serials.of(time);
+        self.shown(column, Style::Time, shown, &time_text(time));
+    }
+
+    fn typed_text(&mut self, column: &SheetColumn, text: &str) {
+        match column.kind {
+            ColumnKind::Url => self.address(column, text, text),
+            ColumnKind::Time if !self.shared.dates_as_text => {
+                let shown = self.rows.serials.of_time(text);
+                self.shown(column, Style::Time, shown, text);
+            }
+            ColumnKind::Date if !self.shared.dates_as_text => {
+                let shown = self.rows.serials.of_date(text);
+                self.shown(column, Style::Date, shown, text);
+            }
+            _ => self.text(column, text),
         }
     }
 
-    fn time(&mut self, column: &SheetColumn, text: &str) {
-        let (serial, style) = match column.kind {
-            _ if self.shared.dates_as_text => return self.text(column, text),
-            ColumnKind::Date => (self.rows.serials.of_date(text), Style::Date),
-            _ => (self.rows.serials.of_time(text), Style::Time),
-        };
-        let Some(serial) = serial else {
-            self.rows.repairs.times_as_text += 1;
-            return self.text(column, text);
-        };
-        self.serial(column, style, serial);
+    fn shown(&mut self, column: &SheetColumn, style: Style, shown: Shown, text: &str) {
+        match shown {
+            Shown::Cell(serial) => self.serial(column, style, serial),
+            Shown::Twice(time) => {
+                self.repaired(Repair::TimeTwice, column);
+                self.text(column, &time_text(time));
+            }
+            Shown::Never => {
+                self.repaired(Repair::TimeAsText, column);
+                self.text(column, text);
+            }
+        }
     }
 
     fn serial(&mut self, column: &SheetColumn, style: Style, serial: Serial) {
-        self.styled(column, style);
+        self.mark(column);
+        self.numbered(column, column.format.unwrap_or_else(|| self.shared.styles.of(style)));
         self.put(&["\"><v>"]);
         serial.put(self.out);
         self.end("</v></c>");
     }
 
     fn text(&mut self, column: &SheetColumn, text: &str) {
-        let text = self.cut(text);
-        let wrapped = memchr::memchr(b'\n', text.as_bytes()).is_some();
-        match (is_risky(&text), wrapped) {
-            (false, false) => self.put(&[&column.start, self.number]),
-            (true, false) => self.styled(column, Style::Quoted),
-            (false, true) => self.styled(column, Style::Wrapped),
-            (true, true) => self.styled(column, Style::QuotedWrapped),
+        let lines = memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some();
+        let style = match (is_risky(text), lines || WRAPPED_CHARACTERS.contains(&text.len())) {
+            (false, false) => None,
+            (true, false) => Some(Style::Quoted),
+            (false, true) => Some(Style::Wrapped),
+            (true, true) => Some(Style::QuotedWrapped),
+        };
+        self.styled_text(column, style, text);
+    }
+
+    fn styled_text(&mut self, column: &SheetColumn, style: Option<Style>, text: &str) {
+        self.mark(column);
+        let text = self.cut(column, text);
+        match style {
+            None => self.put(&[&column.start, self.number]),
+            Some(style) => self.numbered(column, self.shared.styles.of(style)),
         }
-        let ends = [text.bytes().next(), text.bytes().next_back()];
-        let spaced = wrapped || ends.iter().flatten().any(u8::is_ascii_whitespace);
+        let (first, last) = (text.bytes().next(), text.bytes().next_back());
+        let spaced = [first, last].iter().flatten().any(u8::is_ascii_whitespace);
         self.put(&[if spaced {
             "\" t=\"inlineStr\"><is><t xml:space=\"preserve\">"
         } else {
             "\" t=\"inlineStr\"><is><t>"
         }]);
-        escape::text(&text, self.out);
+        let changes = escape::text(&text, self.out);
+        if changes.line_ends {
+            self.repaired(Repair::LineEnds, column);
+        }
+        if changes.controls {
+            self.repaired(Repair::Controls, column);
+        }
         self.end("</t></is></c>");
     }
 
-    /// Up to the quote that ends the style.
-    fn styled(&mut self, column: &SheetColumn, style: Style) {
-        let number = self.shared.styles.get(style as usize).copied().unwrap_or_default();
+    /// Up to the quote that ends the number of the style.
+    fn numbered(&mut self, column: &SheetColumn, style: u32) {
         let mut digits = itoa::Buffer::new();
-        self.put(&[&column.start, self.number, "\" s=\"", digits.format(number)]);
+        self.put(&[&column.start, self.number, "\" s=\"", digits.format(style)]);
+    }
+
+    /// A cell begins here, with the end of the one before.
+    fn mark(&mut self, column: &SheetColumn) {
+        self.rows.marks.push(Mark { at: self.rows.value_end, kind: column.number });
+    }
+
+    fn repaired(&mut self, repair: Repair, column: &SheetColumn) {
+        self.rows.repairs.add(repair, self.place, column.number);
     }
 
     /// A text that a cell can hold: a longer one is cut and says so at its end.
-    fn cut<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+    fn cut<'t>(&mut self, column: &SheetColumn, text: &'t str) -> Cow<'t, str> {
         // A byte is at least as much as a UTF-16 unit of it.
         if text.len() <= MAX_CELL_UNITS {
             return Cow::Borrowed(text);
@@ -185,7 +293,7 @@ impl Row<'_> {
         if units <= MAX_CELL_UNITS {
             return Cow::Borrowed(text);
         }
-        self.rows.repairs.cut += 1;
+        self.repaired(Repair::Cut, column);
         let mark = format!("…[cut, {} characters]", text.chars().count());
         let most = MAX_CELL_UNITS - mark.encode_utf16().count();
         let mut length = 0;
@@ -213,7 +321,7 @@ impl Row<'_> {
 }
 
 /// Whether a number cell keeps every digit before the point, and Excel's range holds it.
-fn fits(number: &str) -> bool {
+pub(super) fn fits(number: &str) -> bool {
     /// Digits that Excel keeps.
     const DIGITS: usize = 15;
     let digits = number.strip_prefix('-').unwrap_or(number);

@@ -4,6 +4,7 @@ use calamine::{Data, Reader, Xlsx};
 
 use super::*;
 use crate::domain::ColumnKind;
+use crate::domain::limits::MAX_SHEET_COLUMNS;
 
 fn column(id: &str, kind: ColumnKind) -> Column {
     Column { id: id.to_owned(), header: id.to_uppercase(), kind, format: None, width: None }
@@ -16,6 +17,7 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
         rows,
         zone: Zone::utc(),
         dates_as_text: false,
+        csv_neutralise: true,
         created: Moment(1_750_000_000_000),
         title: "A title".to_owned(),
         part_stem: "task_x".to_owned(),
@@ -27,6 +29,10 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
 fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
     let rows: Vec<Vec<ValueRef<'_>>> =
         rows.iter().map(|row| row.iter().map(|raw| ValueRef::of_raw(*raw)).collect()).collect();
+    of_values(spec, &rows, &About::default())
+}
+
+fn of_values(spec: &Spec, rows: &[Vec<ValueRef<'_>>], about: &About) -> (Vec<u8>, Repairs) {
     let sample: Vec<Vec<Value>> =
         rows.iter().take(3).map(|row| row.iter().map(|value| value.owned()).collect()).collect();
     let mut renderer = Renderer::new(spec.clone(), &sample).unwrap();
@@ -36,23 +42,39 @@ fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
     let size = rows_per_block(spec.download, spec.columns.len(), spec.rows);
     for (place, rows) in rows.chunks(size).enumerate() {
         let mut block = encoder.block((place * size) as u64);
-        for cells in rows {
+        for (number, cells) in rows.iter().enumerate() {
             let row = match (spec.columns.is_empty(), cells.first()) {
                 (true, Some(ValueRef::Json(json))) => Row::Task(json),
-                _ => Row::Cells(cells),
+                _ => Row::Of(task(place * size + number), cells),
             };
             block.row(&row).unwrap();
         }
         renderer.place(block.finish().unwrap(), &mut out).unwrap();
     }
-    let repairs = renderer.finish(&mut out).unwrap();
+    for part in renderer.parts().unwrap() {
+        renderer.place(part.encode().unwrap(), &mut out).unwrap();
+    }
+    let repairs = renderer.finish(about, &mut out).unwrap();
     (out, repairs)
 }
 
+/// The id of the task of a row.
+fn task(number: usize) -> Id {
+    Id::from_parts(number as u32 + 1, [0; 5], 0)
+}
+
 fn sheet(file: &[u8]) -> calamine::Range<Data> {
+    sheet_named(file, "main")
+}
+
+fn sheet_named(file: &[u8], name: &str) -> calamine::Range<Data> {
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(file.to_vec())).unwrap();
-    assert_eq!(book.sheet_names(), ["main"]);
-    book.worksheet_range("main").unwrap()
+    book.worksheet_range(name).unwrap()
+}
+
+fn sheet_names(file: &[u8]) -> Vec<String> {
+    let book: Xlsx<_> = Xlsx::new(Cursor::new(file.to_vec())).unwrap();
+    book.sheet_names().clone()
 }
 
 fn part(file: &[u8], name: &str) -> String {
@@ -83,26 +105,14 @@ fn cells_come_back_with_their_types() {
     assert_eq!(at(3, 0), Data::Bool(true));
     assert_eq!((at(3, 1), at(3, 2)), (Data::String("soon".into()), Data::String("1899-12-31".into())));
     assert_eq!(at(4, 0), Data::String("12345678901234567890".into()));
-    assert_eq!(repairs, Repairs { cut: 0, numbers_as_text: 1, times_as_text: 2 });
+    let counts = [Repair::NumberAsText, Repair::TimeAsText, Repair::Cut].map(|repair| repairs.count(repair));
+    assert_eq!(counts, [1, 2, 0]);
 }
 
 #[test]
 fn texts_come_back_as_they_were_whatever_is_in_them() {
-    let texts = [
-        "=1+1",
-        "@x",
-        "-5",
-        " lead",
-        "trail ",
-        "\ttab",
-        "two\nlines",
-        "<&>",
-        "_x0041_",
-        "😀 ünï",
-        "\u{1}\u{b}",
-        "",
-        "a\r\nb",
-    ];
+    let texts =
+        ["=1+1", "@x", "-5", " lead", "trail ", "\ttab", "two\nlines", "<&>", "_x0041_", "😀 ünï", "\u{1}\u{b}", ""];
     let quoted: Vec<String> = texts.iter().map(|text| serde_json::to_string(text).unwrap()).collect();
     let rows: Vec<Vec<Option<&str>>> = quoted.iter().map(|text| vec![Some(text.as_str())]).collect();
     let (file, _) = rendered(&spec(Download::Xlsx, vec![column("a", ColumnKind::Auto)], rows.len() as u64), &rows);
@@ -128,7 +138,7 @@ fn a_long_text_is_cut_between_characters_and_says_so() {
     assert!(text.ends_with("…[cut, 20000 characters]"));
     assert!((32_766..=32_767).contains(&text.encode_utf16().count()));
     assert_eq!(sheet.get_value((2, 0)).unwrap().to_string().chars().count(), 32_767);
-    assert_eq!(repairs.cut, 1);
+    assert_eq!(repairs.count(Repair::Cut), 1);
     assert_eq!(repairs.warnings(), ["1 cell with more than 32767 characters cut, which is marked at the end."]);
 }
 
@@ -202,7 +212,7 @@ fn a_row_too_few_too_many_or_out_of_turn_is_an_error() {
     assert!(renderer.place(late, &mut Vec::new()).is_err());
     let first = block(&renderer, 0);
     renderer.place(first, &mut Vec::new()).unwrap();
-    assert!(renderer.finish(&mut Vec::new()).is_err());
+    assert!(renderer.parts().is_err());
 }
 
 #[test]

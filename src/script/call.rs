@@ -49,12 +49,15 @@ struct Budget {
     deadline: Instant,
     ceiling: isize,
     excess: Option<Excess>,
+    kept: isize,
 }
 
 /// What came of a call.
 pub(super) struct Outcome<T> {
     pub result: T,
     pub excess: Option<Excess>,
+    /// Bytes of what was made in the call and is kept beyond it by others than the script.
+    pub kept: isize,
     pub spent: Spent,
 }
 
@@ -94,13 +97,14 @@ pub(super) fn limited<T>(allowance: Allowance, patience: u32, call: impl FnOnce(
         deadline: started + time,
         ceiling: held_bytes().saturating_add(bytes),
         excess: None,
+        kept: 0,
     };
     let restore = Restore(BUDGET.replace(Some(fresh)));
     let result = call();
     let left = BUDGET.get().unwrap_or(fresh);
     drop(restore);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Outcome { result, excess: left.excess, spent: Spent { operations: left.used, micros } }
+    Outcome { result, excess: left.excess, kept: left.kept, spent: Spent { operations: left.used, micros } }
 }
 
 /// Counts an operation of the call on this thread and says whether the call must end.
@@ -119,6 +123,16 @@ pub(super) fn end(excess: Excess) {
     if let Some(budget) = BUDGET.get() {
         BUDGET.set(Some(Budget { excess: budget.excess.or(Some(excess)), ..budget }));
     }
+}
+
+/// Makes what outlives the call on this thread, such as a value of the task that the next script will see.
+pub(super) fn keep<T>(make: impl FnOnce() -> T) -> T {
+    let before = held_bytes();
+    let made = make();
+    if let Some(budget) = BUDGET.get() {
+        BUDGET.set(Some(Budget { kept: budget.kept + held_bytes() - before, ..budget }));
+    }
+    made
 }
 
 impl Budget {

@@ -23,6 +23,9 @@ pub enum Error {
     /// There are more scripts than are looked at.
     #[error("The scripts folder {} holds more than {MAX_SCRIPTS} scripts. Take some out.", .0.display())]
     TooMany(PathBuf),
+    /// The system gives no thread to compile on.
+    #[error("The scripts cannot be compiled: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 impl Error {

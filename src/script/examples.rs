@@ -22,7 +22,7 @@ impl Program {
             return None;
         }
         let text = |given: &Dynamic| Ok(given.as_immutable_string_ref().ok().map(|text| text.to_string()));
-        self.ran(&session(NOW, Zone::utc()), "about", &mut [], text).result.ok().flatten()
+        self.ran(&session(NOW, Zone::utc()), "about", || [], text).result.ok().flatten()
     }
 
     /// Runs each `#{task, args, expect}` of `examples()` and says how many there are. An example may also
@@ -40,7 +40,7 @@ impl Program {
                 format!("gave {} where a list of #{{task, args, expect}} was expected", convert::kind(given))
             })
         };
-        let examples: Array = self.ran(&session(NOW, Zone::utc()), "examples", &mut [], list).result?;
+        let examples: Array = self.ran(&session(NOW, Zone::utc()), "examples", || [], list).result?;
         for (place, example) in examples.iter().enumerate() {
             self.run_example(example).map_err(|fault| {
                 let text = format!("Example {}: {}", place + 1, fault.text);

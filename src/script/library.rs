@@ -7,7 +7,7 @@ use crate::domain::{self, Moment};
 use crate::settings::Scripts;
 
 use super::next::next;
-use super::{Error, Generation, folder};
+use super::{Error, Generation, STACK_BYTES, folder};
 
 /// The folder, and the generation that is current.
 #[derive(Debug)]
@@ -26,8 +26,11 @@ impl Library {
     /// # Errors
     /// When the folder is there and cannot be read.
     pub fn open(settings: &Scripts, now: Moment) -> Result<Self, Error> {
-        let empty = Generation::empty(settings);
-        let first = next(&empty, folder::look(&settings.dir)?, settings, now).unwrap_or(empty);
+        let found = folder::look(&settings.dir)?;
+        let first = with_room(|| {
+            let empty = Generation::empty(settings);
+            next(&empty, found, settings, now).unwrap_or(empty)
+        })?;
         Ok(Self {
             settings: settings.clone(),
             current: RwLock::new(Arc::new(first)),
@@ -45,15 +48,20 @@ impl Library {
     /// cannot be read, everything stays as it is.
     pub fn look(&self, now: Moment) -> bool {
         let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current();
         let found = folder::look(&self.settings.dir);
-        let next = match found {
-            Ok(found) => next(&self.current(), found, &self.settings, now),
-            Err(error) => return self.trouble_with(error),
-        };
-        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
-        let Some(next) = next else { return false };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-        true
+        match found.and_then(|found| with_room(|| next(&before, found, &self.settings, now))) {
+            Err(error) => {
+                self.note(error);
+                false
+            }
+            Ok(next) => {
+                *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = None;
+                let Some(next) = next else { return false };
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+                true
+            }
+        }
     }
 
     /// # Errors
@@ -64,14 +72,22 @@ impl Library {
     }
 
     /// Told once, until it is another or none.
-    fn trouble_with(&self, error: Error) -> bool {
+    fn note(&self, error: Error) {
         let mut trouble = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
         if trouble.as_ref().is_none_or(|before| before.to_string() != error.to_string()) {
             tracing::error!(%error, "the scripts of before stay live");
         }
         *trouble = Some(Arc::new(error));
-        false
     }
+}
+
+/// Compiles on a thread of its own, whose stack is wide enough whoever asks.
+fn with_room<T: Send>(compile: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    let builder = std::thread::Builder::new().name("compiler".to_owned()).stack_size(STACK_BYTES);
+    std::thread::scope(|scope| {
+        let thread = builder.spawn_scoped(scope, compile).map_err(Error::Thread)?;
+        thread.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt};
 
 use crate::domain::ScriptFault;
+use crate::domain::request::closest;
 
 use super::fault::Origin;
+use super::interpolation::MEASURED;
 use super::{ScriptKind, walk};
 
 /// What the language itself calls by these names, with any number of arguments.
@@ -101,6 +103,9 @@ pub(super) fn entry_points(unit: &Unit, kind: ScriptKind) -> Result<(), ScriptFa
         ScriptKind::Flow => &[("include", &["task", "args"]), ("rows", &["task", "args"]), ("columns", &["args"])],
         ScriptKind::Lib => &[],
     };
+    if unit.has(MEASURED, 1) {
+        return Err(unit.origin.fault(format!("The function {MEASURED} cannot be made anew.")));
+    }
     let helpers: &[(&str, &[&str])] = &[("about", &[]), ("examples", &[])];
     for (name, parameters) in known.iter().chain(helpers) {
         let right = unit.has_public(name, parameters.len());
@@ -199,34 +204,9 @@ fn unknown(
     let advice = if names.iter().any(|known| known == name) {
         format!(" There is one that takes other arguments than these {}.", call.args.len())
     } else {
-        closest(name, &names).map(|known| format!(" Is {known} meant?")).unwrap_or_default()
+        closest(name, names.iter().map(String::as_str))
+            .map(|known| format!(" Did you mean {known}?"))
+            .unwrap_or_default()
     };
     unit.origin.fault_at(at, format!("Function not found: {path}{name}.{advice}"))
-}
-
-/// The name that is the fewest changes away, where that is few.
-pub(super) fn closest<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
-    let most = name.chars().count().div_ceil(3);
-    let near = names.iter().map(|known| (distance(name, known), known.as_str()));
-    near.filter(|(changes, _)| *changes <= most).min().map(|(_, known)| known)
-}
-
-/// Letters to put in, take out or change, to get from one name to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (place, letter) in from.chars().enumerate() {
-        let mut before = place;
-        let mut last = place + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&to) {
-            let next = (before + usize::from(letter != *other)).min(last + 1).min(*cell + 1);
-            before = *cell;
-            *cell = next;
-            last = next;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = place + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use rhai::{Dynamic, Engine, GlobalRuntimeState, Module, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Module, NativeCallContext, Position};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::{Moment, ScriptFault, Value, Zone};
+use crate::kit::memory::held_bytes;
 
 use super::call::{self, Allowance, Outcome};
 use super::decode::decode;
@@ -50,6 +51,9 @@ struct Tally {
     calls: AtomicU64,
     faults: AtomicU64,
     micros: AtomicU64,
+    /// Bytes that the calls have left behind: closures and what they share can hold each other, and then
+    /// nobody lets them go.
+    left: AtomicI64,
 }
 
 /// What all calls of a script came to since it was compiled.
@@ -172,13 +176,13 @@ impl Program {
 
     /// What all its calls came to.
     pub fn counters(&self) -> Counters {
-        let Tally { calls, faults, micros } = &self.0.counters;
+        let Tally { calls, faults, micros, .. } = &self.0.counters;
         Counters { calls: calls.load(Relaxed), faults: faults.load(Relaxed), micros: micros.load(Relaxed) }
     }
 
     /// `value(task, args)`: a cell.
     pub fn value(&self, session: &Session, task: &Task, args: &Args) -> Ran<Value> {
-        self.ran(session, "value", &mut with_task(task, args), |given| convert::cell(given, self.most_bytes()))
+        self.ran(session, "value", || with_task(task, args), |given| convert::cell(given, self.most_bytes()))
     }
 
     /// `include(task, args)`: whether the task is exported; true where the script has no such function.
@@ -186,7 +190,7 @@ impl Program {
         if !self.has("include") {
             return Ran { result: Ok(true), spent: Spent::default() };
         }
-        self.ran(session, "include", &mut with_task(task, args), convert::truth)
+        self.ran(session, "include", || with_task(task, args), convert::truth)
     }
 
     /// `rows(task, args)`: for each row the values that take the place of the task's own, by column;
@@ -195,7 +199,7 @@ impl Program {
         if !self.has("rows") {
             return Ran { result: Ok(vec![Vec::new()]), spent: Spent::default() };
         }
-        self.ran(session, "rows", &mut with_task(task, args), |given| convert::rows(given, self.most_bytes()))
+        self.ran(session, "rows", || with_task(task, args), |given| convert::rows(given, self.most_bytes()))
     }
 
     /// `columns(args)`: what it adds to the columns of the config; none where the script has no such
@@ -204,7 +208,7 @@ impl Program {
         if !self.has("columns") {
             return Ran { result: Ok(Vec::new()), spent: Spent::default() };
         }
-        self.ran(session, "columns", &mut [args.0.clone()], convert::columns)
+        self.ran(session, "columns", || [args.0.clone()], convert::columns)
     }
 
     pub(super) fn kind(&self) -> ScriptKind {
@@ -225,34 +229,46 @@ impl Program {
     }
 
     /// Calls one of its functions and makes something of what it gives.
-    pub(super) fn ran<T>(
+    pub(super) fn ran<T, const N: usize>(
         &self,
         session: &Session,
         name: &str,
-        args: &mut [Dynamic],
+        args: impl FnOnce() -> [Dynamic; N],
         make: impl FnOnce(&Dynamic) -> Result<T, String>,
     ) -> Ran<T> {
-        let Outcome { result, excess, spent } =
-            call::within(session, || call::limited(self.0.allowance, session.patience, || self.call(name, args)));
-        let result = match result {
-            Some(Ok(_)) if let Some(excess) = excess => Err(self.0.origin.of_excess(excess, self.0.allowance)),
-            Some(Ok(given)) => make(&given).map_err(|text| self.fault(format!("The function {name} {text}."))),
-            Some(Err(error)) => Err(self.0.origin.of_running(error, excess, self.0.allowance)),
-            None => Err(self.fault(format!("The engine gave up on the function {name}."))),
+        let Inner { allowance, counters, origin, .. } = &*self.0;
+        if usize::try_from(counters.left.load(Relaxed)).is_ok_and(|left| left > allowance.bytes) {
+            let fault = "The script is switched off: its functions hold values that hold them, and fill the memory.";
+            return Ran { result: Err(origin.fault(fault)), spent: Spent::default() };
+        }
+        let before = held_bytes();
+        let work = || call::limited(*allowance, session.patience, || self.call(name, args()));
+        let Outcome { result, excess, kept, spent } = call::within(session, work);
+        let (result, made) = match (result, excess) {
+            (Some(Ok(_)), Some(excess)) => (Err(origin.of_excess(excess, *allowance)), 0),
+            (Some(Ok(given)), None) => {
+                let before = held_bytes();
+                let made = make(&given).map_err(|text| origin.fault(format!("The function {name} {text}.")));
+                (made, held_bytes() - before)
+            }
+            (Some(Err(error)), excess) => (Err(origin.of_running(error, excess, *allowance)), 0),
+            (None, _) => (Err(origin.fault(format!("The engine gave up on the function {name}."))), 0),
         };
-        let counters = &self.0.counters;
+        let left = held_bytes() - before - kept - made;
+        counters.left.fetch_add(left as i64, Relaxed);
         counters.calls.fetch_add(1, Relaxed);
         counters.faults.fetch_add(u64::from(result.is_err()), Relaxed);
         counters.micros.fetch_add(spent.micros, Relaxed);
         Ran { result, spent }
     }
 
-    /// Nothing when the engine itself panicked, which no script can make it do as far as is known.
-    fn call(&self, name: &str, args: &mut [Dynamic]) -> Option<Result<Dynamic, Box<rhai::EvalAltResult>>> {
+    /// Nothing when the engine itself panicked, as it does where a closure takes a value that is being
+    /// changed.
+    fn call<const N: usize>(&self, name: &str, mut args: [Dynamic; N]) -> Option<Result<Dynamic, Box<EvalAltResult>>> {
         // A copy for each call: the engine writes the operations of a call into what it is given.
         let state = self.0.state.clone();
         let context = NativeCallContext::new_with_all_fields(&self.0.engine, name, None, &state, Position::NONE);
-        let mut args: Vec<&mut Dynamic> = args.iter_mut().collect();
+        let mut args = args.each_mut();
         catch_unwind(AssertUnwindSafe(|| context.call_fn_raw(name, false, false, &mut args))).ok()
     }
 }

@@ -7,6 +7,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
 
 use crate::domain::json;
 
+use super::call;
 use super::decode::decode;
 
 /// One task, as scripts see it. Cheap to clone; all scripts of a row share one, and each value is
@@ -58,7 +59,7 @@ impl Task {
             Source::Whole { .. } => self.whole_field(key).map(|field| &field.seen),
         };
         let Some(seen) = seen else { return Dynamic::UNIT };
-        seen.get_or_init(|| self.raw(key).map_or(Dynamic::UNIT, decode)).clone()
+        seen.get_or_init(|| call::keep(|| self.raw(key).map_or(Dynamic::UNIT, decode))).clone()
     }
 
     /// Its keys, in the task's order.
@@ -96,14 +97,7 @@ impl Task {
 
     fn whole_fields(&self) -> &[(Box<str>, Field<Range<usize>>)] {
         let Source::Whole { json, fields } = &*self.0 else { return &[] };
-        fields.get_or_init(|| {
-            let pairs = json::pairs(json).unwrap_or_default();
-            let place = |raw: &str| {
-                let start = raw.as_ptr().addr() - json.as_ptr().addr();
-                start..start + raw.len()
-            };
-            pairs.into_iter().map(|(name, raw)| (name.into(), Field::new(place(raw)))).collect()
-        })
+        fields.get_or_init(|| call::keep(|| fields_of(json)))
     }
 }
 
@@ -111,6 +105,15 @@ impl<R> Field<R> {
     fn new(raw: R) -> Self {
         Self { raw, seen: OnceLock::new() }
     }
+}
+
+fn fields_of(json: &str) -> Vec<(Box<str>, Field<Range<usize>>)> {
+    let place = |raw: &str| {
+        let start = raw.as_ptr().addr() - json.as_ptr().addr();
+        start..start + raw.len()
+    };
+    let pairs = json::pairs(json).unwrap_or_default();
+    pairs.into_iter().map(|(name, raw)| (name.into(), Field::new(place(raw)))).collect()
 }
 
 fn place(names: &[String], key: &str) -> Option<usize> {

@@ -12,7 +12,7 @@ pub(super) enum Given<'a> {
     Text(&'a str),
     Integer(i64),
     List(&'a [&'a str]),
-    Flag(bool),
+    Boolean(bool),
     /// From the environment, where everything is text.
     Variable(&'a str),
     /// Of a type that no key has, by its name.
@@ -62,6 +62,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("export.direct_max_rows", s, v => s.export.direct_max_rows = number(v, 1, 1_000_000)?),
     key!("export.direct_at_once", s, v => s.export.direct_at_once = number(v, 1, 1024)?),
     key!("export.dates", s, v => s.export.dates = one_of(v, &[("cells", Dates::Cells), ("text", Dates::Text)])?),
+    key!("export.csv_neutralise", s, v => s.export.csv_neutralise = flag(v)?),
     key!("export.threads", s, v => s.export.threads = number(v, 0, 1024)?),
     key!("export.workers", s, v => s.export.workers = number(v, 0, 256)?),
     key!("export.queue_per_user", s, v => s.export.queue_per_user = number(v, 1, 100_000)?),
@@ -121,7 +122,7 @@ fn text(given: Given<'_>) -> Result<String, Fault> {
         Given::Text(text) | Given::Variable(text) => Ok(text.to_owned()),
         Given::Integer(_) => Err("must be a text in quotes, not a number".to_owned()),
         Given::List(_) => Err("must be a text in quotes, not a list".to_owned()),
-        Given::Flag(_) => Err("must be a text in quotes, not true or false".to_owned()),
+        Given::Boolean(_) => Err("must be a text in quotes, not true or false".to_owned()),
         Given::Other(kind) => Err(format!("must be a text in quotes, not {kind}")),
     }
 }
@@ -131,10 +132,18 @@ fn number<T: TryFrom<i64>>(given: Given<'_>, least: i64, most: i64) -> Result<T,
     let number = match given {
         Given::Integer(number) => Some(number),
         Given::Variable(text) => text.trim().parse().ok(),
-        Given::Text(_) | Given::Flag(_) | Given::List(_) | Given::Other(_) => None,
+        Given::Text(_) | Given::Boolean(_) | Given::List(_) | Given::Other(_) => None,
     };
     let number = number.filter(|number| (least..=most).contains(number));
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(fault)
+}
+
+fn flag(given: Given<'_>) -> Result<bool, Fault> {
+    match given {
+        Given::Boolean(flag) => Ok(flag),
+        Given::Variable(text) => text.trim().parse().map_err(|_| "must be true or false".to_owned()),
+        _ => Err("must be true or false, without quotes".to_owned()),
+    }
 }
 
 fn parsed<T: std::str::FromStr>(given: Given<'_>, what: &str) -> Result<T, Fault> {
@@ -150,15 +159,6 @@ fn one_of<T: Copy>(given: Given<'_>, allowed: &[(&str, T)]) -> Result<T, Fault> 
 
 fn zone(given: Given<'_>) -> Result<Zone, Fault> {
     Zone::named(&text(given)?).ok_or_else(|| "must be an IANA time zone like Asia/Jakarta".to_owned())
-}
-
-fn flag(given: Given<'_>) -> Result<bool, Fault> {
-    match given {
-        Given::Flag(yes) => Ok(yes),
-        Given::Variable("true") => Ok(true),
-        Given::Variable("false") => Ok(false),
-        _ => Err("must be true or false".to_owned()),
-    }
 }
 
 /// An empty text means that there is none.
@@ -233,7 +233,7 @@ fn hooks(given: Given<'_>) -> Result<Vec<String>, Fault> {
     let urls: Vec<&str> = match given {
         Given::List(urls) => urls.to_vec(),
         Given::Text(text) | Given::Variable(text) => text.split(',').filter(|url| !url.trim().is_empty()).collect(),
-        Given::Integer(_) | Given::Flag(_) | Given::Other(_) => return Err("must be a list of texts".to_owned()),
+        Given::Integer(_) | Given::Boolean(_) | Given::Other(_) => return Err("must be a list of texts".to_owned()),
     };
     let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '@' | '"' | '<' | '>' | '\\');
     let is_hook = |url: &&str| {

@@ -96,6 +96,8 @@ pub struct Export {
     pub direct_at_once: usize,
     /// How date-times are written into workbooks.
     pub dates: Dates,
+    /// Whether texts that a spreadsheet might run get an apostrophe in CSV.
+    pub csv_neutralise: bool,
     /// Threads that select and render; 0 for one each core.
     pub threads: usize,
     /// Background exports at a time; 0 for half as many as there are cores.
@@ -199,6 +201,7 @@ impl Default for Settings {
                 direct_max_rows: 1_000_000,
                 direct_at_once: 4,
                 dates: Dates::Cells,
+                csv_neutralise: true,
                 threads: 0,
                 workers: 0,
                 queue_per_user: 200,

@@ -73,7 +73,7 @@ fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Res
             Err(_) => Given::Other("a number of that size"),
         },
         DeValue::Float(_) => Given::Other("a decimal number"),
-        DeValue::Boolean(yes) => Given::Flag(*yes),
+        DeValue::Boolean(flag) => Given::Boolean(*flag),
         DeValue::Datetime(_) => Given::Other("a date"),
         DeValue::Array(items) => {
             texts = items.iter().map(|item| item.get_ref().as_str()).collect();

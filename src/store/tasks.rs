@@ -24,13 +24,19 @@ pub enum Put {
 /// A task as [`View::read`] shows it.
 #[derive(Debug)]
 pub struct Record<'a> {
-    id: Id,
+    /// The task.
+    pub id: Id,
     record: &'a codec::Record<'a>,
     /// The raw JSON of each field that was asked for, in that order.
     pub cells: &'a [Option<&'a str>],
 }
 
 impl<'a> Record<'a> {
+    /// The flow it is in.
+    pub fn flow(&self) -> Option<Id> {
+        self.record.header.flow
+    }
+
     /// The whole task as compact JSON.
     ///
     /// # Errors

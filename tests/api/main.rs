@@ -5,6 +5,7 @@
 mod support;
 
 mod catalog;
+mod configs;
 mod export_log;
 mod exports;
 mod files;
@@ -15,4 +16,5 @@ mod notices;
 mod openapi;
 mod round_trip;
 mod scripts;
+mod shaped;
 mod tasks;

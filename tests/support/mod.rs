@@ -1,6 +1,7 @@
 //! A server of one's own for each test, and a small client for it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod golden;
 pub mod hooks;
 pub mod smtp;
 

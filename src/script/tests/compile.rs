@@ -9,6 +9,7 @@ fn entry_points_must_be_there_with_their_parameters() {
     let fault = compiler().program(ScriptKind::Flow, "probe", "fn x() { 1 }").unwrap_err();
     assert_eq!(fault.text, "The script needs fn include(task, args) or fn rows(task, args) or fn columns(args).");
     assert!(wrong("private fn value(task, args) { 1 }").text.contains("must be written"));
+    assert!(wrong("fn to_string(x) { [] } fn value(task, args) { 1 }").text.contains("cannot be made anew"));
     assert!(wrong("fn about(x) { 1 } fn value(task, args) { 1 }").text.contains("fn about()"));
 }
 
@@ -16,11 +17,11 @@ fn entry_points_must_be_there_with_their_parameters() {
 fn a_function_that_is_nowhere_is_found_with_the_closest_there_is() {
     let fault = wrong("fn helper(x) { x }\nfn value(task, args) {\n  helpr(task.n)\n}");
     assert_eq!((fault.line, fault.column), (Some(3), Some(3)));
-    assert_eq!(fault.text, "Function not found: helpr. Is helper meant?");
+    assert_eq!(fault.text, "Function not found: helpr. Did you mean helper?");
     assert!(
         wrong("fn helper(x) { x } fn value(task, args) { helper(1, 2) }").text.contains("other arguments than these 2")
     );
-    assert!(wrong("fn value(task, args) { task.title.to_uper() }").text.contains("Is to_upper meant?"));
+    assert!(wrong("fn value(task, args) { task.title.to_uper() }").text.contains("Did you mean to_upper?"));
     assert!(wrong("fn value(task, args) { loop { break nowhere(1); } }").text.contains("nowhere"));
     assert!(wrong("fn value(task, args) { if false { nowhere() } }").text.contains("nowhere"));
 }
@@ -38,6 +39,8 @@ fn faults_of_an_expression_stand_where_they_stand_in_the_config() {
     assert_eq!((fault("1 +").line, fault("1 +").script), (Some(1), "expression of x".to_owned()));
     assert_eq!((fault("a").line, fault("a").column), (Some(1), Some(1)));
     assert_eq!((fault("1;\n  nowhere()").line, fault("1;\n  nowhere()").column), (Some(2), Some(3)));
+    assert_eq!((fault("`${1} ${a}`").line, fault("`${1} ${a}`").column), (Some(1), Some(9)));
+    assert_eq!(fault("`${1} ${nowhere()}`").column, Some(9));
     assert!(fault("1 } fn other() { 2").text.contains("closing bracket"));
     assert!(compiler().expression("x", "task.n // the end").is_ok());
     assert!(compiler().expression("x", "let f = |x| x + 1; f.call(1)").is_ok());
@@ -67,7 +70,7 @@ fn libs_are_seen_from_the_top_of_a_file_and_from_inside_functions() {
     let fault = |text: &str| compiler.program(ScriptKind::Field, "probe", text).unwrap_err().text;
     assert_eq!(
         fault("import \"lib/geo\" as g;\nfn value(task, args) { g::twise(1) }"),
-        "Function not found: g::twise. Is twice meant?"
+        "Function not found: g::twise. Did you mean twice?"
     );
     assert!(fault("import \"lib/geo\" as g;\nfn value(task, args) { g::hidden() }").contains("not found: g::hidden"));
     assert!(fault("import \"lib/none\" as g;\nfn value(task, args) { g::f() }").contains("no lib/none"));

@@ -1,0 +1,190 @@
+//! What scripts cost: columns of one, three and ten scripts over rows, from one thread to all of them
+//! and in a whole workbook, and what counting each allocation costs.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use common::{COLUMNS, NOW, ORGANIZATION, Sink, Took, caller, filled, median, sizes};
+use rayon::prelude::*;
+use serde_json::json;
+use waybill::demo;
+use waybill::domain::json::pairs;
+use waybill::domain::{ExportConfig, Id, Zone};
+use waybill::export;
+use waybill::kit::memory::Counting;
+use waybill::kit::meter::Meter;
+use waybill::script::{Args, Library, Program, Reads, ScriptKind, Session, Task, stack_bytes};
+use waybill::settings::Settings;
+
+/// The smallest script, and such as operators write.
+const SCRIPTS: [(&str, &str); 4] = [
+    ("one", "fn value(task, args) { 1 }"),
+    ("key", "fn value(task, args) { task.status }"),
+    (
+        "late",
+        "fn value(task, args) {
+            if task.status != \"DONE\" { return (); }
+            if task.duration > 60 { \"late\" } else { \"in time\" }
+        }",
+    ),
+    (
+        "words",
+        "fn value(task, args) {
+            let words = task.title.split(\" \");
+            let kept = words.filter(|word| word.len() > 3);
+            `${task.refId}: ${kept.len()} of ${words.len()}`
+        }",
+    ),
+];
+/// Allocations of a run.
+const ALLOCATIONS: u32 = 10_000_000;
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library(folder.path());
+    let generation = library.current();
+    let programs = SCRIPTS.map(|(name, _)| generation.program(ScriptKind::Field, name).unwrap());
+    for rows in sizes() {
+        let tasks: Vec<String> = demo::tasks(rows, NOW).collect();
+        calls(&tasks, &programs);
+        columns(&tasks, &programs);
+        exports(rows);
+    }
+    allocations();
+}
+
+fn library(folder: &Path) -> Library {
+    let mut settings = Settings::default().scripts;
+    settings.dir = folder.to_owned();
+    std::fs::create_dir(folder.join("fields")).unwrap();
+    for (name, text) in SCRIPTS {
+        std::fs::write(folder.join("fields").join(name).with_extension("rhai"), text).unwrap();
+    }
+    Library::open(&settings, NOW).unwrap()
+}
+
+fn session() -> Session {
+    Session { now: NOW, zone: Zone::utc(), digest_key: [0; 32], patience: 1 }
+}
+
+/// One thread, one script at a time, tasks that are decoded already.
+fn calls(tasks: &[String], programs: &[Program]) {
+    let (session, args) = (session(), Args::default());
+    for program in programs {
+        let rows: Vec<Task> = tasks.iter().map(|task| row(task, program.reads())).collect();
+        let took = median(|| {
+            for task in &rows {
+                black_box(program.value(&session, task, &args).result.unwrap());
+            }
+        });
+        told(&format!("{}, one thread", program.label()), tasks.len(), took);
+    }
+}
+
+/// Rows with so many columns, from the JSON of the task to the cells.
+fn columns(tasks: &[String], programs: &[Program]) {
+    let keys: Reads = Reads::Keys(
+        programs
+            .iter()
+            .flat_map(|program| match program.reads() {
+                Reads::Keys(keys) => keys.clone(),
+                Reads::Whole => <_>::default(),
+            })
+            .collect(),
+    );
+    let most = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (0..).map(|power| 1 << power).take_while(|threads| *threads < most).chain([most]);
+    for threads in threads {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .stack_size(stack_bytes(&Settings::default().scripts))
+            .build()
+            .unwrap();
+        for count in [0, 1, 3, 10] {
+            let chosen: Vec<&Program> = programs.iter().cycle().skip(2).take(count).collect();
+            let (session, args) = (session(), Args::default());
+            let took = median(|| {
+                pool.install(|| {
+                    tasks.par_chunks(1000).for_each(|chunk| {
+                        for task in chunk {
+                            let task = row(task, &keys);
+                            for program in &chosen {
+                                black_box(program.value(&session, &task, &args).result.unwrap());
+                            }
+                        }
+                    });
+                });
+            });
+            told(&format!("{count} columns, {threads} threads"), tasks.len(), took);
+        }
+    }
+}
+
+/// A whole workbook by a config, with so many columns of scripts beside twelve plain ones.
+fn exports(rows: u64) {
+    let (_data, app) = filled(rows);
+    for count in [0, 1, 3, 10] {
+        let config = config(count);
+        app.store.edit(|edit| edit.put_config(ORGANIZATION, &config)).unwrap();
+        let body = format!(r#"{{"download":"xlsx","limit":1000000,"exportConfigId":"{}"}}"#, config.id);
+        let took = median(|| {
+            let plan = export::plan(&app, &caller(), body.as_bytes(), &Meter::new()).unwrap();
+            export::stream(&app, plan, &mut Sink::default(), &Meter::new()).unwrap();
+        });
+        told(&format!("workbook with {count} columns of scripts"), rows as usize, took);
+    }
+}
+
+/// The scripts as operators write them, again and again.
+fn config(scripts: usize) -> ExportConfig {
+    let plain = COLUMNS.iter().map(|key| json!({"id": key, "component": "input", "title": key}));
+    let bodies = SCRIPTS.iter().skip(2).cycle().take(scripts).enumerate();
+    let computed = bodies.map(|(place, (_, text))| {
+        let body = text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).unwrap().0;
+        json!({"id": format!("s{place}"), "component": "script", "title": place.to_string(), "expression": body})
+    });
+    serde_json::from_value(json!({
+        "_id": Id([1; 12]), "name": "Bench", "collection": "task", "organizationId": ORGANIZATION, "version": 1,
+        "fields": plain.chain(computed).collect::<Vec<_>>(), "createdTime": "", "updatedTime": "",
+    }))
+    .unwrap()
+}
+
+/// A row as an export makes it.
+fn row(task: &str, reads: &Reads) -> Task {
+    let Reads::Keys(keys) = reads else { return Task::whole(task) };
+    let pairs = pairs(task).unwrap();
+    let raw = |key: &String| pairs.iter().find(|(name, _)| name == key).map(|(_, raw)| *raw);
+    let names: Arc<[String]> = keys.iter().cloned().collect();
+    Task::of_keys(&names, &names.iter().map(raw).collect::<Vec<_>>())
+}
+
+fn told(what: &str, rows: usize, took: Took) {
+    let micros = took.wall.as_secs_f64() * 1e6 / rows as f64;
+    println!("{what}: {:.3} s (cpu {:.2} s), {micros:.2} us a row", took.wall.as_secs_f64(), took.cpu.as_secs_f64());
+}
+
+/// The same blocks from the system's allocator and from ours around it.
+#[allow(unsafe_code)] // There is no other way to ask an allocator that is not the program's.
+fn allocations() {
+    let layout = Layout::new::<[u64; 8]>();
+    let turn = |allocator: &dyn GlobalAlloc| {
+        median(|| {
+            for _ in 0..ALLOCATIONS {
+                // SAFETY: the size is not zero, and the block goes back with the layout that it came with.
+                unsafe {
+                    let block = black_box(allocator.alloc(layout));
+                    allocator.dealloc(block, layout);
+                }
+            }
+        })
+    };
+    let nanos = |took: Took| took.wall.as_secs_f64() * 1e9 / f64::from(ALLOCATIONS);
+    let (system, counting) = (nanos(turn(&System)), nanos(turn(&Counting)));
+    println!("a block of 64 bytes made and freed: {system:.1} ns by the system, {counting:.1} ns counted");
+}

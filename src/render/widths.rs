@@ -1,0 +1,86 @@
+//! How wide columns are, in characters: from what stands in them.
+
+use std::ops::RangeInclusive;
+
+use crate::domain::{Column, ColumnKind, Value, ValueRef};
+
+use super::cell::{Cell, cell};
+
+const WIDTHS: RangeInclusive<usize> = 8..=60;
+/// Addresses are looked at by their start only.
+const WIDEST_URL: usize = 40;
+/// Characters of a date with its time, and of a date.
+const TIME_WIDTH: usize = 19;
+const DATE_WIDTH: usize = 10;
+/// What the button of a filter takes.
+const BUTTON: usize = 3;
+const MARGIN: usize = 1;
+
+/// The width of a column with this title, of which these are the first cells.
+pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item = ValueRef<'a>>) -> usize {
+    if let Some(width) = column.width {
+        return usize::from(width);
+    }
+    let longest = cells.map(|value| match (column.kind, &cell(value)) {
+        (ColumnKind::Time, Cell::Text(_)) => TIME_WIDTH,
+        (ColumnKind::Date, Cell::Text(_)) => DATE_WIDTH,
+        (ColumnKind::Url, cell) => cell_width(cell).min(WIDEST_URL),
+        // A number of items.
+        (ColumnKind::List, _) => 0,
+        (_, cell) => cell_width(cell),
+    });
+    fitting(longest.max().unwrap_or(0), title)
+}
+
+/// The width of a column with this title and this widest cell.
+pub(super) fn fitting(widest: usize, title: &str) -> usize {
+    (widest + MARGIN).max(text_width(title) + BUTTON).clamp(*WIDTHS.start(), *WIDTHS.end())
+}
+
+/// The width of a cell.
+pub(super) fn cell_width(cell: &Cell<'_>) -> usize {
+    match cell {
+        Cell::Time(_) => TIME_WIDTH,
+        Cell::Text(text) => text_width(text),
+        Cell::Number(number) => number.len(),
+        Cell::Boolean(_) => "FALSE".len(),
+        Cell::Empty | Cell::NotANumber => 0,
+    }
+}
+
+fn text_width(text: &str) -> usize {
+    text.lines().map(|line| line.chars().map(columns).sum()).max().unwrap_or(0)
+}
+
+/// Characters of East Asia and pictures are twice as wide; combining marks take no room.
+fn columns(c: char) -> usize {
+    match c {
+        '\u{300}'..='\u{36f}' | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{200b}'..='\u{200f}' => {
+            0
+        }
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// The cells of one column among the first rows.
+pub(super) fn of_column(sample: &[Vec<Value>], number: usize) -> impl Iterator<Item = ValueRef<'_>> {
+    sample.iter().map(move |row| row.get(number).map_or(ValueRef::Empty, Value::borrowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_take_two_places_and_marks_none() {
+        assert_eq!(["abc", "東京", "สี่", "e\u{301}", "a\nlonger", ""].map(text_width), [3, 4, 1, 1, 6, 0]);
+    }
+}

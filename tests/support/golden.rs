@@ -1,0 +1,13 @@
+//! Outward shapes that are kept in files and compared whole.
+
+use std::path::Path;
+
+/// Compares with `tests/golden/<name>`, or writes it anew under `WAYBILL_GOLDEN=write`.
+pub fn check(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("WAYBILL_GOLDEN").is_some_and(|mode| mode == "write") {
+        std::fs::write(&path, found).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, kept, "{} differs; WAYBILL_GOLDEN=write writes it anew", path.display());
+}
