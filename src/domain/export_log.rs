@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Id, Moment};
+use super::{Caller, Id, Moment, Notification};
 
 /// Where an export stands, as far as it is on disk: what is there is owed or settled. Whether a
 /// queued one is running or uploading by now is known in memory alone.
@@ -186,6 +186,9 @@ pub struct ExportLog {
     /// The last column of the file.
     #[serde(default)]
     pub last_field: Option<String>,
+    /// Who has been told how it ended.
+    #[serde(default)]
+    pub notification: Notification,
 }
 
 impl ExportLog {
@@ -212,6 +215,7 @@ impl ExportLog {
             once: None,
             last_id: None,
             last_field: None,
+            notification: Notification::default(),
         }
     }
 
@@ -462,6 +466,7 @@ mod tests {
             "asked": 1_000, "data_type": "task", "data_name": "Visits of May", "body": "{\"download\":\"xlsx\"}",
             "background": true, "state": "queued", "attempts": 0, "started": null, "completed": null,
             "rows": 0, "matched": 0, "file": null, "error": null, "warnings": [], "downloads": 0, "once": null, "last_id": null, "last_field": null,
+            "notification": {"owed": 0, "sent": 0, "failed": 0, "error": null},
         });
         assert_eq!(written, wanted);
     }

@@ -14,7 +14,7 @@ use crate::kit::meter::{Meter, Stage, Stop};
 
 use super::plan::resolve;
 use super::submit::{done, job, leave_nothing};
-use super::{Finished, Plan, keep, once};
+use super::{Finished, Plan, keep, once, owing};
 
 /// How long a store that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Runs an export and settles it, whatever comes of it. A server that leaves hands it back.
 pub fn attempt(app: &App, running: &Running) {
     let meter = &running.meter;
-    let Some(Some(log)) = patiently(meter, || count(app, &running.job)) else { return };
+    let Some(Some(log)) = patiently(meter, || count(app, &running.job)) else { return app.outbox.ring() };
     fail::place("counted");
     let made = catch_unwind(AssertUnwindSafe(|| make(app, &log, meter)));
     let made = made.unwrap_or_else(|_| Err(Error::internal("export", "the run panicked")));
@@ -51,6 +51,7 @@ pub fn attempt(app: &App, running: &Running) {
     }
     forget(app, &log);
     meter.finish();
+    app.outbox.ring();
 }
 
 /// What is owed from before goes into the queue; what was interrupted too often fails here.
@@ -62,7 +63,8 @@ pub fn rescue(app: &App) -> Result<()> {
     let (given_up, owed): (Vec<_>, Vec<_>) = owed.into_iter().partition(|log| log.attempts >= MAX_ATTEMPTS);
     given_up.iter().for_each(|log| discard(app, log));
     if !given_up.is_empty() {
-        app.store.edit(|edit| given_up.into_iter().try_for_each(|log| edit.put_export(&interrupted(app, log))))?;
+        app.store
+            .edit(|edit| given_up.into_iter().try_for_each(|log| owing::settle(app, edit, interrupted(app, log))))?;
     }
     let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
     for log in owed {
@@ -97,10 +99,11 @@ fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
         };
         if log.attempts >= MAX_ATTEMPTS {
             log = interrupted(app, log);
-        } else {
-            log.attempts += 1;
-            log.started = Some(app.clock.now());
+            owing::settle(app, edit, log.clone())?;
+            return Ok(Some(log));
         }
+        log.attempts += 1;
+        log.started = Some(app.clock.now());
         edit.put_export(&log)?;
         Ok(Some(log))
     })?;
@@ -169,13 +172,13 @@ fn ended(app: &App, log: &ExportLog, made: Result<Finished>) -> ExportLog {
     log
 }
 
-/// Writes how it ended, unless it was canceled or deleted meanwhile; says whether it did.
+/// Writes how it ended and who is to know, unless it was canceled or deleted meanwhile; says whether it did.
 fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
     app.store.edit(|edit| {
         let current = edit.export(ended.organization(), ended.id)?;
         let is_owed = current.is_some_and(|current| !current.state.has_ended());
         if is_owed {
-            edit.put_export(ended)?;
+            owing::settle(app, edit, ended.clone())?;
         }
         Ok(is_owed)
     })

@@ -126,7 +126,7 @@ fn is_visible(caller: &Caller, log: &ExportLog) -> bool {
 }
 
 /// Who may see the entries of others may not change them; who may do everything may.
-fn may_change(caller: &Caller, log: &ExportLog) -> Result<()> {
+pub(super) fn may_change(caller: &Caller, log: &ExportLog) -> Result<()> {
     if log.is_mine(caller) || caller.permissions.iter().any(|name| name == "*" || name == "admin/server") {
         return Ok(());
     }

@@ -2,8 +2,8 @@
 //! nobody waits for, the promise on disk and the log.
 //!
 //! In reading order: `ask` (the request), `plan` (resolved against what is stored), `columns`, `run`
-//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `log` (what the
-//! caller sees of it), `link` (how the file is fetched).
+//! (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `owing` and
+//! `telling` (who is told), `log` (what the caller sees of it), `link` (how the file is fetched).
 
 mod ask;
 mod attempt;
@@ -11,20 +11,24 @@ mod columns;
 mod link;
 mod log;
 mod once;
+mod owing;
 mod plan;
 mod run;
 mod submit;
+mod telling;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
 
 pub use attempt::{attempt, rescue};
-pub use link::{bucket_link, is_genuine, link, own_link};
+pub use link::{bucket_link, link, own_link};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
+pub use owing::again;
 pub use plan::{Plan, plan};
 pub use run::{Finished, Outcome, keep, stream};
 pub use submit::{direct, direct_record, streamed, submit};
+pub use telling::{Tried, tell, tried};
 
 use crate::domain::field::FieldNames;
 use crate::domain::{Caller, Error, Filter, Id, Kind, Result};

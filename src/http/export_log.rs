@@ -79,6 +79,14 @@ pub(super) async fn retry(State(shared): State<Shared>, headers: HeaderMap, Path
     Ok(exports::answer(&shared.app, &log, true))
 }
 
+/// `POST /tasks/export-log/{id}/notify`
+pub(super) async fn notify(State(shared): State<Shared>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
+    let (caller, id) = asked(&shared, &headers, &id)?;
+    let app = shared.app.clone();
+    let entry = work(move || export::again(&app, &caller, id)).await?;
+    Ok(shown(&shared.app, &entry))
+}
+
 /// `DELETE /tasks/export-log/{id}`
 pub(super) async fn remove(State(shared): State<Shared>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
     let (caller, id) = asked(&shared, &headers, &id)?;
@@ -189,6 +197,7 @@ fn source(app: &App, entry: &Entry) -> Value {
     let time = |moment: Option<Moment>| moment.map(Moment::text);
     let link = log.file_at(now).filter(|_| entry.may_fetch).map(|file| export::link(app, log.id, file));
     let file = log.file.as_ref();
+    let warnings: Vec<&String> = log.warnings.iter().chain(&log.notification.error).collect();
     let Progress { state, percent, rows_done, rows_total, position } = progress(entry);
     json!({
         "organizationId": log.organization(),
@@ -217,9 +226,9 @@ fn source(app: &App, entry: &Entry) -> Value {
         "fileSize": file.map(|file| file.size),
         "sha256": file.map(|file| &file.sha256),
         "expiresAt": time(file.map(|file| file.expires)),
-        "warnings": log.warnings,
+        "warnings": warnings,
         "attempts": log.attempts,
-        "notification": "none",
+        "notification": log.notification.name(),
         "downloads": log.downloads,
     })
 }

@@ -6,6 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::app::App;
+use crate::app::outbox::Lane;
 use crate::domain::{Error, Kind};
 
 use super::guard::Shared;
@@ -17,8 +19,10 @@ pub(super) async fn health() -> Response {
     Json(json!({"status": true, "message": "Healthy", "version": env!("CARGO_PKG_VERSION")})).into_response()
 }
 
-/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot.
+/// `GET /ready`: whether everything that requests need can be used, and if not, what cannot. Notices
+/// that do not get through keep nobody from working, so that they are told beside it.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
+    let notes = notes(&shared.app);
     let looked =
         work(move || Ok([("store", shared.app.store.check_writable()), ("files", shared.app.storage.check())]));
     let reasons: Vec<String> = match looked.await {
@@ -29,9 +33,17 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
         Err(error) => vec![reason(&error)],
     };
     match reasons.is_empty() {
-        true => reply::success(StatusCode::OK, "Ready", json!({})),
+        true => reply::success(StatusCode::OK, "Ready", json!({"notes": notes})),
         false => reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", json!({"reasons": reasons})),
     }
+}
+
+fn notes(app: &App) -> Vec<String> {
+    let failing = Lane::ALL.into_iter().filter_map(|lane| Some((lane.name(), app.outbox.failing_since(lane)?)));
+    let note = |(lane, since): (_, crate::domain::Moment)| {
+        format!("{lane}: Nothing has got through since {}. The log has the cause.", since.text())
+    };
+    failing.map(note).collect()
 }
 
 /// Why, as far as it is for everybody: nobody needs a token to ask, and the cause of a fault of ours

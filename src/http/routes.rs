@@ -26,6 +26,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("GET", "/api/v3/tasks/export-log/{id}/events", get(export_log::events)),
         ("POST", "/api/v3/tasks/export-log/{id}/cancel", post(export_log::cancel)),
         ("POST", "/api/v3/tasks/export-log/{id}/retry", post(export_log::retry)),
+        ("POST", "/api/v3/tasks/export-log/{id}/notify", post(export_log::notify)),
         ("GET", "/files/{day}/{name}", get(files::get)),
         ("GET", "/api/v3/tasks", get(tasks::list)),
         ("POST", "/api/v3/task", post(tasks::add)),

@@ -1,4 +1,6 @@
-//! The threads that run background exports, and the one that sweeps.
+//! The threads that run background exports, those that tell of them, and the one that sweeps.
+
+mod outbox;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -13,14 +15,18 @@ use crate::kit::clock::ClockWatch;
 use crate::kit::meter::Stop;
 use crate::sweep;
 
+use outbox::Senders;
+pub use outbox::pass as send_due;
+
 /// How long a run that was told to stop may take to see it.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
 /// The threads, until they are told to leave.
-#[derive(Debug)]
 pub struct Workers {
     queue: Queue,
     threads: Vec<JoinHandle<()>>,
+    app: Arc<App>,
+    senders: Senders,
     /// Dropped, it ends the sweeper.
     sweeping: Sender<()>,
 }
@@ -41,16 +47,19 @@ impl Workers {
             thread.spawn(move || work(&app, lane)).map_err(|error| Error::internal("jobs", error))
         });
         let threads = threads.collect::<Result<_>>()?;
-        Ok(Self { queue: app.queue.clone(), threads, sweeping: sweeper(app)? })
+        let senders = Senders::start(app)?;
+        Ok(Self { queue: app.queue.clone(), threads, app: Arc::clone(app), senders, sweeping: sweeper(app)? })
     }
 
     /// Begins nothing any more, lets what runs come to its end for so long, hands the rest back to
     /// the queue on disk, and returns when no thread is left.
     pub fn leave(self, grace: Duration) {
+        let until = Instant::now() + grace;
         self.queue.close();
+        self.app.outbox.close();
         // A pass that runs is safe to be cut off anywhere, so that nobody waits for it.
         drop(self.sweeping);
-        if !self.queue.wait_idle(Instant::now() + grace) {
+        if !self.queue.wait_idle(until) {
             tracing::info!("exports that did not end in time are handed back to the queue");
             self.queue.stop_running(Stop::Leaving);
             self.queue.wait_idle(Instant::now() + LAST_WORD);
@@ -61,6 +70,7 @@ impl Workers {
                 let _ = thread.join();
             }
         }
+        self.senders.leave(until);
     }
 }
 

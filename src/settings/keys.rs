@@ -1,9 +1,7 @@
 //! Every key: its name, and how its value is checked and set.
 
-use std::path::PathBuf;
-
-use super::{Dates, Delivery, LogFormat, Settings, StorageKind};
-use crate::domain::{OnFault, Zone};
+use super::{Dates, Delivery, LogFormat, MailSecurity, Settings, StorageKind};
+use crate::domain::{Language, Mailbox, OnFault, Zone};
 use crate::kit::secret::Secret;
 
 /// A value as the file or the environment gives it.
@@ -12,6 +10,7 @@ pub(super) enum Given<'a> {
     Text(&'a str),
     Integer(i64),
     Flag(bool),
+    List(&'a [&'a str]),
     /// From the environment, where everything is text.
     Variable(&'a str),
     /// Of a type that no key has, by its name.
@@ -85,14 +84,29 @@ pub(super) const KEYS: &[Key] = &[
     key!("storage.bucket", s, v => s.storage.bucket = made_of(v, 63, "-._")?),
     key!("storage.prefix", s, v => s.storage.prefix = made_of(v, 200, "-._/")?.trim_matches('/').to_owned()),
     key!("storage.create_bucket", s, v => s.storage.create_bucket = flag(v)?),
-    key!("storage.access_key", s, v => s.storage.access_key = secret(v)?),
-    key!("storage.secret_key", s, v => s.storage.secret_key = secret(v)?),
-    key!("storage.credentials_file", s, v => s.storage.credentials_file = path(v)?),
-    key!("storage.ca_file", s, v => s.storage.ca_file = path(v)?),
+    key!("storage.access_key", s, v => s.storage.access_key = optional(v)?),
+    key!("storage.secret_key", s, v => s.storage.secret_key = optional(v)?.map(Secret::new)),
+    key!("storage.credentials_file", s, v => s.storage.credentials_file = optional(v)?.map(Into::into)),
+    key!("storage.ca_file", s, v => s.storage.ca_file = optional(v)?.map(Into::into)),
     key!("storage.part_bytes", s, v => s.storage.part_bytes = number(v, 8 << 20, 16 << 20)?),
     key!("storage.call_seconds", s, v => s.storage.call_seconds = number(v, 1, 600)?),
     key!("storage.part_seconds", s, v => s.storage.part_seconds = number(v, 1, 3600)?),
     key!("storage.retry_seconds", s, v => s.storage.retry_seconds = number(v, 0, 86_400)?),
+    key!("mail.host", s, v => s.mail.host = optional(v)?),
+    key!("mail.port", s, v => s.mail.port = number(v, 1, 65_535)?),
+    key!("mail.security", s, v => s.mail.security = one_of(v, &[("starttls", MailSecurity::StartTls), ("tls", MailSecurity::Tls), ("none", MailSecurity::None)])?),
+    key!("mail.username", s, v => s.mail.username = optional(v)?),
+    key!("mail.password", s, v => s.mail.password = optional(v)?.map(Secret::new)),
+    key!("mail.from", s, v => s.mail.from = mailbox(v)?),
+    key!("mail.helo", s, v => s.mail.helo = optional(v)?),
+    key!("mail.spool_dir", s, v => s.mail.spool_dir = optional(v)?.map(Into::into)),
+    key!("mail.templates_dir", s, v => s.mail.templates_dir = optional(v)?.map(Into::into)),
+    key!("mail.language", s, v => s.mail.language = one_of(v, &[("en", Language::English), ("id", Language::Indonesian)])?),
+    key!("mail.ca_file", s, v => s.mail.ca_file = optional(v)?.map(Into::into)),
+    key!("mail.timeout_seconds", s, v => s.mail.timeout_seconds = number(v, 1, 600)?),
+    key!("webhook.urls", s, v => s.webhook.urls = hooks(v)?),
+    key!("webhook.secret", s, v => s.webhook.secret = strong(v)?),
+    key!("webhook.timeout_seconds", s, v => s.webhook.timeout_seconds = number(v, 1, 600)?),
     key!("log.format", s, v => s.log.format = one_of(v, &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)])?),
     key!("log.level", s, v => s.log.level = one_of(v, &LEVELS.map(|level| (level, level)))?.to_owned()),
 ];
@@ -105,6 +119,7 @@ fn text(given: Given<'_>) -> Result<String, Fault> {
         Given::Text(text) | Given::Variable(text) => Ok(text.to_owned()),
         Given::Integer(_) => Err("must be a text in quotes, not a number".to_owned()),
         Given::Flag(_) => Err("must be a text in quotes, not true or false".to_owned()),
+        Given::List(_) => Err("must be a text in quotes, not a list".to_owned()),
         Given::Other(kind) => Err(format!("must be a text in quotes, not {kind}")),
     }
 }
@@ -114,7 +129,7 @@ fn number<T: TryFrom<i64>>(given: Given<'_>, least: i64, most: i64) -> Result<T,
     let number = match given {
         Given::Integer(number) => Some(number),
         Given::Variable(text) => text.trim().parse().ok(),
-        Given::Text(_) | Given::Flag(_) | Given::Other(_) => None,
+        Given::Text(_) | Given::Flag(_) | Given::List(_) | Given::Other(_) => None,
     };
     let number = number.filter(|number| (least..=most).contains(number));
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(fault)
@@ -145,21 +160,28 @@ fn flag(given: Given<'_>) -> Result<bool, Fault> {
 }
 
 /// An empty text means that there is none.
-fn is_none(given: Given<'_>) -> bool {
-    matches!(given, Given::Text("") | Given::Variable(""))
+fn optional(given: Given<'_>) -> Result<Option<String>, Fault> {
+    match given {
+        Given::Text("") | Given::Variable("") => Ok(None),
+        given => text(given).map(Some),
+    }
 }
 
-fn secret(given: Given<'_>) -> Result<Secret, Fault> {
-    if is_none(given) { Ok(Secret::default()) } else { Ok(Secret::new(text(given)?)) }
-}
-
-fn path(given: Given<'_>) -> Result<Option<PathBuf>, Fault> {
-    if is_none(given) { Ok(None) } else { Ok(Some(text(given)?.into())) }
+/// An empty text means that there is none.
+fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
+    let Some(url) = optional(given)? else { return Ok(None) };
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
+    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(unfit));
+    if !is_host {
+        return Err("must start with http:// or https:// and a host, without query".to_owned());
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
 }
 
 /// Up to so many ASCII letters and digits, and these signs.
 fn made_of(given: Given<'_>, most: usize, signs: &str) -> Result<String, Fault> {
-    let text = if is_none(given) { String::new() } else { text(given)? };
+    let text = optional(given)?.unwrap_or_default();
     let is_good = text.len() <= most && text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c));
     let signs: Vec<String> = signs.chars().map(String::from).collect();
     let fault = || format!("must be up to {most} ASCII letters, digits and {}", signs.join(" "));
@@ -177,16 +199,40 @@ fn address(given: Given<'_>) -> Result<Option<String>, Fault> {
     }
 }
 
-fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
-    if is_none(given) {
-        return Ok(None);
+/// An empty text means that there is none.
+fn mailbox(given: Given<'_>) -> Result<Option<Mailbox>, Fault> {
+    let Some(text) = optional(given)? else { return Ok(None) };
+    let fault = || "must be an address like exports@example.org or Exports <exports@example.org>".to_owned();
+    Mailbox::parse(&text).map(Some).ok_or_else(fault)
+}
+
+/// A secret that is not guessed. An empty text means that there is none.
+fn strong(given: Given<'_>) -> Result<Option<Secret>, Fault> {
+    /// Characters: with chance in them, more than anybody can try.
+    const LEAST: usize = 16;
+    match optional(given)? {
+        Some(text) if text.chars().count() < LEAST => Err(format!("must have at least {LEAST} characters")),
+        text => Ok(text.map(Secret::new)),
     }
-    let url = text(given)?;
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
-    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(unfit));
-    if !is_host {
-        return Err("must start with http:// or https:// and a host, without query".to_owned());
+}
+
+/// A list of addresses; from the environment, with commas between them.
+fn hooks(given: Given<'_>) -> Result<Vec<String>, Fault> {
+    /// More would make every export wait for a crowd.
+    const MOST: usize = 8;
+    let urls: Vec<&str> = match given {
+        Given::List(urls) => urls.to_vec(),
+        Given::Text(text) | Given::Variable(text) => text.split(',').filter(|url| !url.trim().is_empty()).collect(),
+        Given::Integer(_) | Given::Flag(_) | Given::Other(_) => return Err("must be a list of texts".to_owned()),
+    };
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '@' | '"' | '<' | '>' | '\\');
+    let is_hook = |url: &&str| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', ':']) && !rest.contains(unfit))
+    };
+    let urls: Vec<&str> = urls.into_iter().map(str::trim).collect();
+    match urls.len() <= MOST && urls.iter().all(is_hook) {
+        true => Ok(urls.into_iter().map(str::to_owned).collect()),
+        false => Err(format!("must be at most {MOST} addresses that start with http:// or https:// and a host")),
     }
-    Ok(Some(url.trim_end_matches('/').to_owned()))
 }

@@ -1,12 +1,14 @@
 //! What an operator may choose: `config.toml`, overlaid by `WAYBILL_<SECTION>__<KEY>` (contract 11).
 
 mod keys;
+mod notice;
 mod read;
 mod storage;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use notice::{Mail, MailSecurity, Webhook};
 pub use storage::{Delivery, Storage, StorageKind};
 
 use crate::domain::{Id, OnFault, Zone};
@@ -30,6 +32,10 @@ pub struct Settings {
     pub retention: Retention,
     /// `[storage]`
     pub storage: Storage,
+    /// `[mail]`
+    pub mail: Mail,
+    /// `[webhook]`
+    pub webhook: Webhook,
     /// `[log]`
     pub log: Log,
 }
@@ -210,6 +216,8 @@ impl Default for Settings {
             },
             retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
             storage: Storage::default(),
+            mail: Mail::default(),
+            webhook: Webhook::default(),
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
         }
     }
@@ -247,10 +255,11 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
-                for file in
-                    [&mut settings.storage.credentials_file, &mut settings.storage.ca_file].into_iter().flatten()
-                {
-                    *file = folder.join(&*file);
+                let Mail { spool_dir, templates_dir, ca_file: mail_ca, .. } = &mut settings.mail;
+                let Storage { credentials_file, ca_file, .. } = &mut settings.storage;
+                let paths = [spool_dir, templates_dir, mail_ca, credentials_file, ca_file];
+                for path in paths.into_iter().flatten() {
+                    *path = folder.join(&path);
                 }
             }
             if settings.has_secrets() && storage::is_for_all(path) {
@@ -260,12 +269,14 @@ impl Settings {
         }
         read::variables(&mut settings, variables, &mut faults);
         settings.storage.complete(&mut faults);
+        faults.extend(settings.mail.faults());
+        faults.extend(settings.webhook.faults());
         if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
     }
 
     /// Whether something stands there that nobody else may read.
     fn has_secrets(&self) -> bool {
-        !self.storage.secret_key.is_empty()
+        [&self.storage.secret_key, &self.mail.password, &self.webhook.secret].into_iter().any(Option::is_some)
     }
 }
 

@@ -108,6 +108,17 @@ fn every_value_has_its_bounds() {
         ("scripts.max_call_bytes", "1000"),
         ("retention.days", "0"),
         ("storage.link_hours", "169"),
+        ("mail.port", "0"),
+        ("mail.security", "\"ssl\""),
+        ("mail.from", "\"Exports\""),
+        ("mail.language", "\"fr\""),
+        ("mail.timeout_seconds", "0"),
+        ("mail.host", "[\"a\", \"b\"]"),
+        ("webhook.urls", "[\"ftp://example.org\"]"),
+        ("webhook.urls", "[\"https://me:pw@example.org/\"]"),
+        ("webhook.urls", "[1]"),
+        ("webhook.secret", "\"short\""),
+        ("webhook.timeout_seconds", "601"),
         ("log.format", "\"xml\""),
     ] {
         let faults = load(&format!("{key} = {bad}\n"), &[]).unwrap_err();
@@ -140,4 +151,27 @@ fn a_relative_data_folder_lies_beside_the_file() {
     std::fs::write(&path, "[data]\ndir = \"kept\"\n").unwrap();
     let settings = Settings::load(Some(&path), std::iter::empty()).unwrap();
     assert_eq!(settings.data.dir, folder.path().join("kept"));
+}
+
+#[test]
+fn keys_that_only_make_sense_together_are_told_apart() {
+    let fault = |text: &str| load(text, &[]).unwrap_err().0.join("\n");
+    let from = "mail.from must be set, for example to \"exports@example.org\"";
+    assert_eq!(fault("mail.host = \"mail.example.org\"\n"), from);
+    assert_eq!(fault("mail.spool_dir = \"mails\"\n"), from);
+    assert_eq!(fault("mail.username = \"me\"\n"), "mail.username and mail.password must be set together");
+    let hooks = "webhook.urls = [\"https://example.org/hook?a=1\"]\n";
+    assert_eq!(fault(hooks), "webhook.secret must be set: receivers know our posts by it");
+}
+
+#[test]
+fn addresses_of_webhooks_are_a_list_and_in_the_environment_a_text_with_commas() {
+    let secret = ("WAYBILL_WEBHOOK__SECRET", "0123456789abcdef");
+    let wanted = ["https://a.example.org/x?y=1", "http://127.0.0.1:8080"];
+    let file = "webhook.urls = [\"https://a.example.org/x?y=1\", \"http://127.0.0.1:8080\"]\n";
+    assert_eq!(load(file, &[secret]).unwrap().webhook.urls, wanted);
+    let variable = ("WAYBILL_WEBHOOK__URLS", "https://a.example.org/x?y=1, http://127.0.0.1:8080");
+    let settings = load("", &[secret, variable]).unwrap();
+    assert_eq!(settings.webhook.urls, wanted);
+    assert!(!format!("{settings:?}").contains("0123456789abcdef"), "a secret is never shown");
 }

@@ -11,6 +11,7 @@ mod files;
 mod guard;
 mod hardened;
 mod leaving;
+mod notices;
 mod openapi;
 mod round_trip;
 mod tasks;

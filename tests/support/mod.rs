@@ -1,6 +1,9 @@
 //! A server of one's own for each test, and a small client for it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod hooks;
+pub mod smtp;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -18,6 +18,7 @@ use super::meaning::{meaning, unfit};
 use super::patience::{LOOK, Patience};
 use crate::domain::Moment;
 use crate::kit::meter::Meter;
+use crate::kit::secret::Secret;
 use crate::settings;
 
 /// Bytes of an answer that is a list: 1,000 names of a kilobyte at most, with what is told of each.
@@ -100,7 +101,9 @@ pub(super) fn client(settings: &settings::Storage, endpoint: &str) -> Result<(Ba
     // Without it the client would ask the bucket for its region, also to sign a link.
     base.region = Region::new(settings.region.as_str()).map_err(unfit)?;
     BucketName::new(settings.bucket.as_str()).map_err(unfit)?;
-    let keys = StaticProvider::new(settings.access_key.reveal(), settings.secret_key.reveal(), None);
+    let access = settings.access_key.as_deref().unwrap_or_default();
+    let secret = settings.secret_key.as_ref().map(Secret::reveal).unwrap_or_default();
+    let keys = StaticProvider::new(access, secret, None);
     let client = MinioClientBuilder::new(base.clone())
         .provider(Some(keys))
         .app_info(Some(("waybill".to_owned(), env!("CARGO_PKG_VERSION").to_owned())))

@@ -7,8 +7,8 @@ fn published() -> settings::Storage {
     settings::Storage {
         endpoint: Some("https://s3.amazonaws.com".to_owned()),
         bucket: "examplebucket".to_owned(),
-        access_key: Secret::new("AKIAIOSFODNN7EXAMPLE"),
-        secret_key: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        access_key: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
+        secret_key: Some(Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")),
         ..settings::Storage::default()
     }
 }
