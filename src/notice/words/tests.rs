@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::domain::export_log::{File, State};
+use crate::domain::export_log::{File, Place, State};
 use crate::domain::{Caller, Channel, Id, Moment};
 
 fn log(state: State) -> ExportLog {
@@ -24,6 +24,7 @@ fn log(state: State) -> ExportLog {
         _ => {
             log.file = Some(File {
                 key: "k".to_owned(),
+                place: Place::Folder,
                 name: "Visits of May.xlsx".to_owned(),
                 kind: "xlsx".to_owned(),
                 size: 12_345_678,
