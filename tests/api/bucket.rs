@@ -220,7 +220,7 @@ fn files_of_before_stay_reachable_after_a_switch_to_a_bucket_and_back() {
         settings.storage.kind = StorageKind::Folder;
     });
     let in_folder_again = export(&house);
-    [&in_folder, &in_bucket, &in_folder_again].map(|id| is_there(&house, id));
+    [&in_folder, &in_bucket, &in_folder_again].into_iter().for_each(|id| is_there(&house, id));
     assert_eq!((server.objects().len(), house.kept_files()), (1, 2));
     let house = house.again(|_| {});
     let reply = house.send("GET", &own_link(&house, &in_bucket), "", &[], b"");
@@ -341,7 +341,7 @@ fn a_file_is_not_there_before_it_is_there_as_it_was_sent() {
         assert!(error.message.contains("does not keep them whole"), "{}", error.message);
     }
     // Said to be done, and nothing is there.
-    house.app.storage.discard(KEY).unwrap();
+    house.app.storage.discard(&[KEY.to_owned()]).unwrap();
     for (what, bytes) in [("put", &small), ("complete", &large)] {
         proxy.always(what, Fate::Refuse(200, ""));
         let error = put(&house, bytes, &Patience::long_of(2, &meter)).unwrap_err();

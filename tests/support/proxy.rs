@@ -164,10 +164,10 @@ impl Shared {
                 return Ok(());
             }
             Fate::CutRequest => {
-                client.by_ref().take(length / 2).read_to_end(&mut body)?;
+                (&client).take(length / 2).read_to_end(&mut body)?;
                 return Ok(());
             }
-            _ => client.by_ref().take(length).read_to_end(&mut body)?,
+            _ => (&client).take(length).read_to_end(&mut body)?,
         };
         match fate {
             Fate::Refuse(status, code) => client.write_all(&answer(status, code, "", asked.method == "HEAD")),

@@ -32,9 +32,9 @@ fn signature(link: &str, secret: &str) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let request = format!("GET\n/{path}\n{}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", pairs.join("&"));
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(request)));
-    let key = scope.split('/').fold(format!("AWS4{secret}").into_bytes(), |key, part| {
-        keyed_digest(&key, &[part.as_bytes()]).to_vec()
-    });
+    let key = scope
+        .split('/')
+        .fold(format!("AWS4{secret}").into_bytes(), |key, part| keyed_digest(&key, &[part.as_bytes()]).to_vec());
     hex(&keyed_digest(&key, &[to_sign.as_bytes()]))
 }
 
@@ -49,7 +49,8 @@ fn links_are_signed_by_the_rules_that_give_the_published_signature() {
     let bucket = Bucket::open(&self::published(), "0011223344556677").unwrap();
     let bare = bucket.sign("examplebucket", "test.txt", Multimap::new(), 86_400, THEN).unwrap();
     assert!(bare.starts_with("https://examplebucket.s3.us-east-1.amazonaws.com/test.txt?"), "{bare}");
-    let headers = ["attachment; filename=\"T_glich.csv\"; filename*=UTF-8''T%C3%A4glich.csv", "text/csv; charset=utf-8"];
+    let headers =
+        ["attachment; filename=\"T_glich.csv\"; filename*=UTF-8''T%C3%A4glich.csv", "text/csv; charset=utf-8"];
     let named = bucket.link("examplebucket", "of/us/20130524/task_1-a.csv", headers, 3600, THEN).unwrap();
     for (link, seconds) in [(&bare, "86400"), (&named, "3600")] {
         assert!(link.contains(&format!("X-Amz-Expires={seconds}&")), "{link}");
