@@ -1,5 +1,6 @@
 //! The rooms together, owned by one value that every door and work shares.
 
+mod link;
 pub mod outbox;
 pub mod queue;
 

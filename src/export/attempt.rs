@@ -48,7 +48,7 @@ pub fn attempt(app: &App, running: &Running) {
     if settled == Some(false)
         && let Some(key) = file
     {
-        leave_nothing(app, &key);
+        leave_nothing(app, &[key]);
     }
     forget(app, &log);
     meter.finish();
@@ -62,7 +62,7 @@ pub fn attempt(app: &App, running: &Running) {
 pub fn rescue(app: &App) -> Result<()> {
     let owed = app.store.view()?.owed()?;
     let (given_up, owed): (Vec<_>, Vec<_>) = owed.into_iter().partition(|log| log.attempts >= MAX_ATTEMPTS);
-    given_up.iter().for_each(|log| discard(app, log));
+    discard(app, &given_up);
     if !given_up.is_empty() {
         app.store
             .edit(|edit| given_up.into_iter().try_for_each(|log| owing::settle(app, edit, interrupted(app, log))))?;
@@ -109,8 +109,13 @@ fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
         Ok(Some(log))
     })?;
     // Not within the edit, since a bucket may take its time.
-    counted.iter().filter(|log| log.state.has_ended()).for_each(|log| discard(app, log));
-    Ok(counted.filter(|log| !log.state.has_ended()))
+    match counted {
+        Some(log) if log.state.has_ended() => {
+            discard(app, &[log]);
+            Ok(None)
+        }
+        counted => Ok(counted),
+    }
 }
 
 fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
@@ -198,11 +203,12 @@ fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
     })
 }
 
-/// Deletes the file that an interrupted run may have put where it stays, but did not live to name.
-fn discard(app: &App, log: &ExportLog) {
+/// Deletes the files that interrupted runs may have put where they stay, but did not live to name.
+fn discard(app: &App, given_up: &[ExportLog]) {
     const KINDS: [&str; 5] = ["xlsx", "json", "zip", "csv", "ndjson"];
-    let stem = app.key_stem(log.organization(), log.id, log.asked);
-    KINDS.iter().for_each(|kind| leave_nothing(app, &format!("{stem}.{kind}")));
+    let stems = given_up.iter().map(|log| app.key_stem(log.organization(), log.id, log.asked));
+    let keys: Vec<String> = stems.flat_map(|stem| KINDS.map(|kind| format!("{stem}.{kind}"))).collect();
+    leave_nothing(app, &keys);
 }
 
 fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {

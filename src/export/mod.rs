@@ -30,7 +30,7 @@ mod template;
 mod tests;
 
 pub use attempt::{attempt, rescue};
-pub use link::{bucket_link, is_genuine, link, own_link};
+pub use link::{bucket_link, link, own_link};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
 pub use owing::again;

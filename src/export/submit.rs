@@ -77,21 +77,21 @@ pub fn direct(
     match written {
         Ok(None) => Ok(log),
         Ok(Some(before)) => {
-            leave_nothing(app, &key);
+            leave_nothing(app, &[key]);
             Ok(before)
         }
         Err(error) => {
             // Whoever asked has left or cannot be answered, and nobody else will know of the file.
-            leave_nothing(app, &key);
+            leave_nothing(app, &[key]);
             Err(error)
         }
     }
 }
 
-/// Deletes a file that no entry will name. One that cannot be deleted now is left to the sweeper.
-pub(super) fn leave_nothing(app: &App, key: &str) {
-    if let Err(error) = app.storage.discard(key) {
-        tracing::warn!(key, cause = error.chain(), "a file that nobody will ask for is left to the sweeper");
+/// Deletes files that no entry will name. What cannot be deleted now is left to the sweeper.
+pub(super) fn leave_nothing(app: &App, keys: &[String]) {
+    if let Err(error) = app.storage.discard(keys) {
+        tracing::warn!(?keys, cause = error.chain(), "files that nobody will ask for are left to the sweeper");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::domain::{Channel, ExportLog, Moment, Notice, Result, Zone};
 use crate::notice::Error;
 
-use super::own_link;
+use super::link::own_link;
 
 /// What came of a try.
 #[derive(Debug)]

@@ -53,7 +53,7 @@ pub(super) async fn get(
     let app = &shared.app;
     let not_valid = || Error::new(Kind::Forbidden, "This link is not valid.");
     let (export, organization) = export.zip(organization(&key)).ok_or_else(not_valid)?;
-    if !export::is_genuine(app, &key, export, &name, expires, &signature) {
+    if !app.file_link_is_genuine(&key, export, &name, expires, &signature) {
         return Err(not_valid().into());
     }
     let gone = || Error::new(Kind::Gone, "This export has expired. Run it again.");

@@ -1,5 +1,5 @@
-//! Things that know no task: pauses between tries, the clock, fresh ids, texts in URLs, secrets, the
-//! ordered parallel map, the memory that a thread holds, the meter of a run, failures on demand.
+//! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, secrets,
+//! the ordered parallel map, the memory that a thread holds, the meter of a run, failures on demand.
 
 pub mod backoff;
 pub mod clock;

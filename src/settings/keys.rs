@@ -1,7 +1,5 @@
 //! Every key: its name, and how its value is checked and set.
 
-use std::path::PathBuf;
-
 use super::{Dates, Delivery, LogFormat, MailSecurity, Settings, StorageKind};
 use crate::domain::{Language, Mailbox, OnFault, Zone};
 use crate::kit::secret::Secret;
@@ -87,10 +85,10 @@ pub(super) const KEYS: &[Key] = &[
     key!("storage.bucket", s, v => s.storage.bucket = made_of(v, 63, "-._")?),
     key!("storage.prefix", s, v => s.storage.prefix = made_of(v, 200, "-._/")?.trim_matches('/').to_owned()),
     key!("storage.create_bucket", s, v => s.storage.create_bucket = flag(v)?),
-    key!("storage.access_key", s, v => s.storage.access_key = secret(v)?),
-    key!("storage.secret_key", s, v => s.storage.secret_key = secret(v)?),
-    key!("storage.credentials_file", s, v => s.storage.credentials_file = path(v)?),
-    key!("storage.ca_file", s, v => s.storage.ca_file = path(v)?),
+    key!("storage.access_key", s, v => s.storage.access_key = optional(v)?),
+    key!("storage.secret_key", s, v => s.storage.secret_key = optional(v)?.map(Secret::new)),
+    key!("storage.credentials_file", s, v => s.storage.credentials_file = optional(v)?.map(Into::into)),
+    key!("storage.ca_file", s, v => s.storage.ca_file = optional(v)?.map(Into::into)),
     key!("storage.part_bytes", s, v => s.storage.part_bytes = number(v, 8 << 20, 16 << 20)?),
     key!("storage.call_seconds", s, v => s.storage.call_seconds = number(v, 1, 600)?),
     key!("storage.part_seconds", s, v => s.storage.part_seconds = number(v, 1, 3600)?),
@@ -102,10 +100,10 @@ pub(super) const KEYS: &[Key] = &[
     key!("mail.password", s, v => s.mail.password = optional(v)?.map(Secret::new)),
     key!("mail.from", s, v => s.mail.from = mailbox(v)?),
     key!("mail.helo", s, v => s.mail.helo = optional(v)?),
-    key!("mail.spool_dir", s, v => s.mail.spool_dir = path(v)?),
-    key!("mail.templates_dir", s, v => s.mail.templates_dir = path(v)?),
+    key!("mail.spool_dir", s, v => s.mail.spool_dir = optional(v)?.map(Into::into)),
+    key!("mail.templates_dir", s, v => s.mail.templates_dir = optional(v)?.map(Into::into)),
     key!("mail.language", s, v => s.mail.language = one_of(v, &[("en", Language::English), ("id", Language::Indonesian)])?),
-    key!("mail.ca_file", s, v => s.mail.ca_file = path(v)?),
+    key!("mail.ca_file", s, v => s.mail.ca_file = optional(v)?.map(Into::into)),
     key!("mail.timeout_seconds", s, v => s.mail.timeout_seconds = number(v, 1, 600)?),
     key!("webhook.urls", s, v => s.webhook.urls = hooks(v)?),
     key!("webhook.secret", s, v => s.webhook.secret = strong(v)?),
@@ -169,12 +167,16 @@ fn optional(given: Given<'_>) -> Result<Option<String>, Fault> {
     }
 }
 
-fn secret(given: Given<'_>) -> Result<Secret, Fault> {
-    Ok(optional(given)?.map(Secret::new).unwrap_or_default())
-}
-
-fn path(given: Given<'_>) -> Result<Option<PathBuf>, Fault> {
-    Ok(optional(given)?.map(Into::into))
+/// An empty text means that there is none.
+fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
+    let Some(url) = optional(given)? else { return Ok(None) };
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
+    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(unfit));
+    if !is_host {
+        return Err("must start with http:// or https:// and a host, without query".to_owned());
+    }
+    Ok(Some(url.trim_end_matches('/').to_owned()))
 }
 
 /// Up to so many ASCII letters and digits, and these signs.
@@ -195,18 +197,6 @@ fn address(given: Given<'_>) -> Result<Option<String>, Fault> {
         }
         _ => Ok(url),
     }
-}
-
-/// An empty text means that there is none.
-fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
-    let Some(url) = optional(given)? else { return Ok(None) };
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
-    let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(unfit));
-    if !is_host {
-        return Err("must start with http:// or https:// and a host, without query".to_owned());
-    }
-    Ok(Some(url.trim_end_matches('/').to_owned()))
 }
 
 /// An empty text means that there is none.

@@ -264,11 +264,11 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
+                let Mail { spool_dir, templates_dir, ca_file: mail_ca, .. } = &mut settings.mail;
                 let Storage { credentials_file, ca_file, .. } = &mut settings.storage;
-                let Mail { spool_dir, templates_dir, ca_file: mail_ca_file, .. } = &mut settings.mail;
-                let paths = [credentials_file, ca_file, spool_dir, templates_dir, mail_ca_file];
+                let paths = [spool_dir, templates_dir, mail_ca, credentials_file, ca_file];
                 for path in paths.into_iter().flatten() {
-                    *path = folder.join(&*path);
+                    *path = folder.join(&path);
                 }
             }
             if settings.has_secrets() && storage::is_for_all(path) {
@@ -285,7 +285,7 @@ impl Settings {
 
     /// Whether something stands there that nobody else may read.
     fn has_secrets(&self) -> bool {
-        !self.storage.secret_key.is_empty() || self.mail.password.is_some() || self.webhook.secret.is_some()
+        [&self.storage.secret_key, &self.mail.password, &self.webhook.secret].into_iter().any(Option::is_some)
     }
 }
 

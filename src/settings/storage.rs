@@ -26,10 +26,10 @@ pub struct Storage {
     pub prefix: String,
     /// Whether a bucket that is missing is made.
     pub create_bucket: bool,
-    /// The access key's name.
-    pub access_key: Secret,
+    /// The access key's id.
+    pub access_key: Option<String>,
     /// The access key's secret.
-    pub secret_key: Secret,
+    pub secret_key: Option<Secret>,
     /// A file in the form of AWS with both, where they are not given here.
     pub credentials_file: Option<PathBuf>,
     /// Certificates (PEM) that are trusted beside those that browsers trust.
@@ -74,8 +74,8 @@ impl Default for Storage {
             bucket: String::new(),
             prefix: String::new(),
             create_bucket: false,
-            access_key: Secret::default(),
-            secret_key: Secret::default(),
+            access_key: None,
+            secret_key: None,
             credentials_file: None,
             ca_file: None,
             part_bytes: 8 << 20,
@@ -98,9 +98,9 @@ impl Storage {
         if !self.has_bucket() {
             return;
         }
-        if let Some(file) = self.credentials_file.clone().filter(|_| self.secret_key.is_empty()) {
+        if let Some(file) = self.credentials_file.clone().filter(|_| self.secret_key.is_none()) {
             match credentials(&file) {
-                Ok((access, secret)) => (self.access_key, self.secret_key) = (access, secret),
+                Ok((access, secret)) => (self.access_key, self.secret_key) = (Some(access), Some(Secret::new(secret))),
                 Err(fault) => faults.push(format!("storage.credentials_file: {} {fault}", file.display())),
             }
         }
@@ -108,8 +108,8 @@ impl Storage {
             ("endpoint", self.endpoint.is_none()),
             ("region", self.region.is_empty()),
             ("bucket", self.bucket.is_empty()),
-            ("access_key", self.access_key.is_empty() && self.credentials_file.is_none()),
-            ("secret_key", self.secret_key.is_empty() && self.credentials_file.is_none()),
+            ("access_key", self.access_key.is_none() && self.credentials_file.is_none()),
+            ("secret_key", self.secret_key.is_none() && self.credentials_file.is_none()),
         ];
         let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing);
         faults.extend(missing.map(|(key, _)| format!("storage.{key} must be set for files to lie in a bucket.")));
@@ -122,14 +122,14 @@ pub(super) fn is_for_all(file: &Path) -> bool {
 }
 
 /// `aws_access_key_id` and `aws_secret_access_key`, the first of each, whatever the profile.
-fn credentials(file: &Path) -> Result<(Secret, Secret), String> {
+fn credentials(file: &Path) -> Result<(String, String), String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
     if is_for_all(file) {
         return Err("can be read by others. Run chmod 600 on it.".to_owned());
     }
     let value = |name: &str| {
         let pairs = text.lines().filter_map(|line| line.split_once('='));
-        let mut values = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| Secret::new(value.trim()));
+        let mut values = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned());
         values.next().ok_or_else(|| format!("has no line {name} = ..."))
     };
     Ok((value("aws_access_key_id")?, value("aws_secret_access_key")?))

@@ -172,19 +172,22 @@ impl Storage {
 
     /// Deletes files of buckets, many with one call; says for each whether it is gone.
     pub fn delete_all(&self, files: &[Place]) -> Vec<bool> {
-        let gone = self.bucket.as_ref().map(|bucket| bucket.delete_all(files));
+        let gone = self.bucket.as_ref().map(|bucket| bucket.delete_all(files, &Patience::brief()));
         gone.unwrap_or_else(|| vec![false; files.len()])
     }
 
-    /// Deletes whatever was put under a key, wherever new files went at the time.
+    /// Deletes whatever was put under these keys, wherever new files went at the time. A bucket is
+    /// asked once and no more.
     ///
     /// # Errors
     /// When something is there and cannot be deleted.
-    pub fn discard(&self, key: &str) -> domain::Result<()> {
-        self.folder.delete(key)?;
-        match &self.bucket {
-            Some(bucket) => self.delete(key, &bucket.place(key)),
-            None => Ok(()),
+    pub fn discard(&self, keys: &[String]) -> domain::Result<()> {
+        keys.iter().try_for_each(|key| self.folder.delete(key).map(drop))?;
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        let places: Vec<Place> = keys.iter().map(|key| bucket.place(key)).collect();
+        match bucket.delete_all(&places, &Patience::none()).iter().all(|is_gone| *is_gone) {
+            true => Ok(()),
+            false => Err(Error::Away("files could not be deleted".to_owned()).into()),
         }
     }
 

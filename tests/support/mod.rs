@@ -95,7 +95,7 @@ impl House {
     }
 
     pub fn token_with(&self, change: impl FnOnce(&mut Claims)) -> String {
-        let mut claims = Claims::of_everything(OURS, ME, NOW, 365);
+        let mut claims = Claims::of_everything(OURS, ME, self.clock.now(), 365);
         change(&mut claims);
         self.app.keys.issue(&claims).unwrap()
     }

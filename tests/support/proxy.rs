@@ -81,7 +81,8 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| Fate::Pass)));
         let (asked, stalled, is_over) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(false)));
-        let shared = Shared { upstream, rule: Arc::clone(&rule), asked: Arc::clone(&asked), stalled: Arc::clone(&stalled) };
+        let shared =
+            Shared { upstream, rule: Arc::clone(&rule), asked: Arc::clone(&asked), stalled: Arc::clone(&stalled) };
         let over = Arc::clone(&is_over);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -163,10 +164,10 @@ impl Shared {
                 return Ok(());
             }
             Fate::CutRequest => {
-                client.by_ref().take(length / 2).read_to_end(&mut body)?;
+                (&client).take(length / 2).read_to_end(&mut body)?;
                 return Ok(());
             }
-            _ => client.by_ref().take(length).read_to_end(&mut body)?,
+            _ => (&client).take(length).read_to_end(&mut body)?,
         };
         match fate {
             Fate::Refuse(status, code) => client.write_all(&answer(status, code, "", asked.method == "HEAD")),

@@ -24,11 +24,11 @@ fn log(state: State) -> ExportLog {
         _ => {
             log.file = Some(File {
                 key: "k".to_owned(),
+                place: Place::Folder,
                 name: "Visits of May.xlsx".to_owned(),
                 kind: "xlsx".to_owned(),
                 size: 12_345_678,
                 sha256: String::new(),
-                place: Place::default(),
                 expires: Moment(1_752_592_060_000),
             });
         }

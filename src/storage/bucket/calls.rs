@@ -1,10 +1,11 @@
 //! One call to the bucket: within its deadline, tried again while it may pass, its answer read up to
 //! a limit.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
-use minio::s3::client::Response;
+use minio::s3::client::{Method, Response};
 use minio::s3::creds::StaticProvider;
 use minio::s3::error::ValidationErr;
 use minio::s3::http::BaseUrl;
@@ -18,13 +19,16 @@ use super::meaning::{meaning, unfit};
 use super::patience::{LOOK, Patience};
 use crate::domain::Moment;
 use crate::kit::meter::Meter;
+use crate::kit::secret::Secret;
 use crate::settings;
 
 /// Bytes of an answer that is a list: 1,000 names of a kilobyte at most, with what is told of each.
 const LIST_BYTES: usize = 4 << 20;
+/// Threads that speak to the bucket; they wait for the network most of the time.
+const THREADS: usize = 2;
 
-/// Who asks the bucket. The calls run on a thread of their own, and whoever asks waits: no caller is
-/// itself part of a runtime.
+/// Who asks the bucket. The calls run on threads of their own, and whoever asks waits, be it a thread
+/// of another runtime.
 #[derive(Debug)]
 pub(super) struct Calls {
     /// Nothing while it is dropped.
@@ -100,7 +104,9 @@ pub(super) fn client(settings: &settings::Storage, endpoint: &str) -> Result<(Ba
     // Without it the client would ask the bucket for its region, also to sign a link.
     base.region = Region::new(settings.region.as_str()).map_err(unfit)?;
     BucketName::new(settings.bucket.as_str()).map_err(unfit)?;
-    let keys = StaticProvider::new(settings.access_key.reveal(), settings.secret_key.reveal(), None);
+    let access = settings.access_key.as_deref().unwrap_or_default();
+    let secret = settings.secret_key.as_ref().map(Secret::reveal).unwrap_or_default();
+    let keys = StaticProvider::new(access, secret, None);
     let client = MinioClientBuilder::new(base.clone())
         .provider(Some(keys))
         .app_info(Some(("waybill".to_owned(), env!("CARGO_PKG_VERSION").to_owned())))
@@ -117,7 +123,7 @@ impl Calls {
     pub fn open(settings: &settings::Storage, endpoint: &str) -> Result<Self, Error> {
         let (base, client) = client(settings, endpoint)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(THREADS)
             .thread_name("bucket")
             .enable_all()
             .build()
@@ -142,52 +148,34 @@ impl Calls {
     fn once(&self, call: &Call<'_>, meter: Option<&Meter>, request: S3Request) -> Result<Answer, Error> {
         let runtime = self.runtime.as_ref().ok_or(Error::Stopped)?;
         let deadline = if call.sends_part { self.part } else { self.brief };
-        runtime.block_on(async {
-            tokio::select! {
-                answer = tokio::time::timeout(deadline, self.answer(call, request)) => {
+        let (hosts, limit, meter) = (self.hosts(call.bucket)?, call.limit, meter.cloned());
+        let (send, answered) = mpsc::sync_channel(1);
+        runtime.spawn(async move {
+            let answer = tokio::select! {
+                answer = tokio::time::timeout(deadline, answer(request, &hosts, limit)) => {
                     answer.unwrap_or_else(|_| Err(Error::Away(format!("no answer in {} s", deadline.as_secs()))))
                 }
                 () = stopped(meter) => Err(Error::Stopped),
-            }
-        })
-    }
-
-    async fn answer(&self, call: &Call<'_>, mut request: S3Request) -> Result<Answer, Error> {
-        let response = request.execute().await.map_err(meaning)?;
-        self.must_come_from(call.bucket, &response)?;
-        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-        let mut answer = Answer {
-            etag: header("etag").map(|tag| tag.trim_matches('"').to_owned()),
-            size: header("content-length").and_then(|text| text.parse().ok()),
-            sha256: header("x-amz-meta-sha256"),
-            modified: header("last-modified").and_then(|text| moment(&text)),
-            body: Vec::new(),
-        };
-        answer.body = body(response, call.limit).await?;
+            };
+            // Who asked waits for it, whatever happens.
+            let _ = send.send(answer);
+        });
+        let answer = answered.recv().unwrap_or(Err(Error::Stopped))?;
         match call.expected {
             Some(expected) if answer.body.len() != expected => Err(Error::Away("a part of a file was cut".to_owned())),
             _ => Ok(answer),
         }
     }
 
-    /// The client follows redirects by itself, to other hosts without credentials. What it finds
-    /// there is no answer of the bucket's.
-    fn must_come_from(&self, bucket: &str, response: &Response) -> Result<(), Error> {
+    /// The addresses at which a bucket is spoken to: it is made at that of all buckets.
+    fn hosts(&self, bucket: &str) -> Result<Vec<(&'static str, String)>, Error> {
         let bucket = BucketName::new(bucket).map_err(unfit)?;
-        let url = response.url();
-        let found = match (url.host_str().unwrap_or_default(), url.port()) {
-            (host, Some(port)) => format!("{host}:{port}"),
-            (host, None) => host.to_owned(),
-        };
-        // A bucket is made at the address of all buckets, and spoken to at its own.
-        for method in [minio::s3::client::Method::GET, minio::s3::client::Method::PUT] {
+        let host = |method: Method| {
             let region = &self.base.region;
-            let asked = self.base.build_url(&method, region, &Multimap::new(), Some(&bucket), None).map_err(unfit)?;
-            if asked.host_header_value() == found && asked.https == (url.scheme() == "https") {
-                return Ok(());
-            }
-        }
-        Err(Error::Refused { refusal: Refusal::Elsewhere, said: format!("look at {found}") })
+            let url = self.base.build_url(&method, region, &Multimap::new(), Some(&bucket), None).map_err(unfit)?;
+            Ok((if url.https { "https" } else { "http" }, url.host_header_value()))
+        };
+        [Method::GET, Method::PUT].into_iter().map(host).collect()
     }
 }
 
@@ -197,6 +185,35 @@ impl Drop for Calls {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+async fn answer(mut request: S3Request, hosts: &[(&str, String)], limit: usize) -> Result<Answer, Error> {
+    let response = request.execute().await.map_err(meaning)?;
+    must_come_from(hosts, &response)?;
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    let mut answer = Answer {
+        etag: header("etag").map(|tag| tag.trim_matches('"').to_owned()),
+        size: header("content-length").and_then(|text| text.parse().ok()),
+        sha256: header("x-amz-meta-sha256"),
+        modified: header("last-modified").and_then(|text| moment(&text)),
+        body: Vec::new(),
+    };
+    answer.body = body(response, limit).await?;
+    Ok(answer)
+}
+
+/// The client follows redirects by itself, to other hosts without credentials. What it finds there is
+/// no answer of the bucket's.
+fn must_come_from(hosts: &[(&str, String)], response: &Response) -> Result<(), Error> {
+    let url = response.url();
+    let found = match (url.host_str().unwrap_or_default(), url.port()) {
+        (host, Some(port)) => format!("{host}:{port}"),
+        (host, None) => host.to_owned(),
+    };
+    match hosts.iter().any(|(scheme, host)| *scheme == url.scheme() && *host == found) {
+        true => Ok(()),
+        false => Err(Error::Refused { refusal: Refusal::Elsewhere, said: format!("look at {found}") }),
     }
 }
 
@@ -211,7 +228,7 @@ async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-async fn stopped(meter: Option<&Meter>) {
+async fn stopped(meter: Option<Meter>) {
     let Some(meter) = meter else { return std::future::pending().await };
     while meter.stopped().is_none() {
         tokio::time::sleep(LOOK).await;

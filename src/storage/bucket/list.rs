@@ -95,13 +95,13 @@ impl Bucket {
     }
 
     /// Deletes files of buckets, many with one call; says for each whether it is gone.
-    pub fn delete_all(&self, files: &[Place]) -> Vec<bool> {
+    pub fn delete_all(&self, files: &[Place], patience: &Patience<'_>) -> Vec<bool> {
         let mut gone = Vec::with_capacity(files.len());
         for files in files.chunks(AT_ONCE) {
-            match self.delete_at_once(files) {
+            match self.delete_at_once(files, patience) {
                 Ok(()) => gone.resize(gone.len() + files.len(), true),
                 // Some of them may be gone: one by one it turns out which.
-                Err(error) if !error.may_pass() => gone.extend(files.iter().map(|file| self.is_deleted(file))),
+                Err(Error::NotWhole(_)) => gone.extend(files.iter().map(|file| self.is_deleted(file))),
                 Err(error) => {
                     tracing::warn!(%error, files = files.len(), "files of the bucket cannot be deleted");
                     gone.resize(gone.len() + files.len(), false);
@@ -112,14 +112,14 @@ impl Bucket {
     }
 
     /// Files of the bucket of the settings alone go together; others have to wait their turn.
-    fn delete_at_once(&self, files: &[Place]) -> Result<(), Error> {
+    fn delete_at_once(&self, files: &[Place], patience: &Patience<'_>) -> Result<(), Error> {
         let apart = || Error::NotWhole("not all files lie in the same bucket".to_owned());
         let ours = files.iter().map(|file| match file {
             Place::Bucket { bucket, object } if *bucket == self.name => Ok(ObjectToDelete::from(name(object)?)),
             _ => Err(apart()),
         });
         let ours = ours.collect::<Result<Vec<_>, _>>()?;
-        let answer = self.calls.ask(&Call::brief(&self.name), &Patience::brief(), |client| {
+        let answer = self.calls.ask(&Call::brief(&self.name), patience, |client| {
             client.delete_objects(self.name.as_str(), ours.clone())?.build().to_s3request()
         })?;
         // What could not be deleted is told in an answer of 200.

@@ -52,9 +52,7 @@ impl Upload<'_> {
     }
 
     fn send(&self) -> Result<(), Error> {
-        let is_small = self.whole.size <= self.bucket.part_bytes as u64;
-        let tag = if is_small { self.at_once()? } else { self.in_parts()? };
-        self.verify(tag.as_deref())
+        if self.whole.size <= self.bucket.part_bytes as u64 { self.at_once() } else { self.in_parts() }
     }
 
     /// Whether the bucket has it: of the same size and, where the sending was answered with a tag,
@@ -84,7 +82,7 @@ impl Upload<'_> {
         Some(metadata)
     }
 
-    fn at_once(&self) -> Result<Option<String>, Error> {
+    fn at_once(&self) -> Result<(), Error> {
         let bytes = self.part(&mut self.open()?)?;
         let answer = self.ask(&Call::of_part(&self.bucket.name), |client| {
             let request = UploadPart::builder().client(client.clone());
@@ -93,7 +91,7 @@ impl Upload<'_> {
             let request = request.content_type(Some(self.media.to_owned()));
             request.data(Arc::new(SegmentedBytes::from(bytes.clone()))).build().to_s3request()
         });
-        Ok(answer?.etag)
+        self.verify(answer?.etag.as_deref())
     }
 
     /// An answer of 200 that carries an error is none, and is asked for again.
@@ -105,7 +103,7 @@ impl Upload<'_> {
         self.patience.retry(|| self.bucket.calls.ask(call, &self.patience.once(), &request)?.good())
     }
 
-    fn in_parts(&self) -> Result<Option<String>, Error> {
+    fn in_parts(&self) -> Result<(), Error> {
         let id = self.begin()?;
         self.bucket.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         let outcome = self.parts(&id).and_then(|parts| self.complete(&id, &parts));
@@ -115,8 +113,7 @@ impl Upload<'_> {
             tracing::warn!(object = self.object, %error, "parts of an upload are left to the sweeper");
         }
         self.bucket.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        // The tag of a file in parts is no digest, and not every answer has it.
-        outcome.map(|()| None)
+        outcome
     }
 
     fn begin(&self) -> Result<String, Error> {
@@ -151,14 +148,17 @@ impl Upload<'_> {
     }
 
     /// The answer may be lost after the work was done: then the file is there, and the upload is not.
+    /// Or it is said to be done, and nothing is there: then the upload still is. The tag of a file in
+    /// parts is no digest, and not every answer has it.
     fn complete(&self, id: &str, parts: &[PartInfo]) -> Result<(), Error> {
         let completed = self.ask(&Call::of_part(&self.bucket.name), |client| {
             let bucket = self.bucket.name.as_str();
             client.complete_multipart_upload(bucket, self.object, id, parts.to_vec())?.build().to_s3request()
         });
+        let verified = self.verify(None);
         match completed {
-            Err(error) => self.verify(None).map_err(|_| error),
-            Ok(_) => Ok(()),
+            Err(error) if verified.is_err() => Err(error),
+            _ => verified,
         }
     }
 
