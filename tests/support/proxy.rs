@@ -219,7 +219,7 @@ fn answer(status: u16, code: &str, more: &str, is_bare: bool) -> Vec<u8> {
     let length = body.len();
     let kind = if body.is_empty() { "" } else { "content-type: application/xml\r\n" };
     let head = format!("HTTP/1.1 {status} X\r\n{more}{kind}content-length: {length}\r\nconnection: close\r\n\r\n");
-    (head + &body).into_bytes()
+    (head + body.as_str()).into_bytes()
 }
 
 fn with_wrong_tag(answer: &[u8]) -> Vec<u8> {
