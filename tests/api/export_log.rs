@@ -411,7 +411,7 @@ fn an_export_that_failed_says_so_under_its_key() {
     let headers = [("content-type", "application/json"), ("idempotency-key", "a")];
     let send = || house.send("POST", "/api/v3/tasks/export", &house.token(), &headers, EVERYTHING.as_bytes());
     assert_eq!(send().value()["data"]["status"], "Processing");
-    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    std::fs::remove_dir_all(house.app.storage.folder().scratch()).unwrap();
     run_next(&house);
     let (reply, again) = (send(), send().value());
     let failed = entry(&house, again["data"]["_id"].as_str().unwrap());
@@ -458,7 +458,7 @@ fn a_server_that_can_do_its_work_is_ready() {
 #[test]
 fn a_server_that_cannot_keep_files_is_not_ready_and_says_nothing_of_where_they_lie() {
     let house = House::new();
-    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    std::fs::remove_dir_all(house.app.storage.folder().scratch()).unwrap();
     let reply = house.send("GET", "/ready", "", &[], b"");
     assert_eq!((reply.status, reply.message().as_str()), (503, "Not ready"));
     assert!(reply.value()["reasons"][0].as_str().unwrap().starts_with("files: "), "{}", reply.text());
