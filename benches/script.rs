@@ -1,5 +1,5 @@
-//! What scripts cost: columns of one, three and ten scripts over rows, from one thread to all of them, and
-//! what counting each allocation costs.
+//! What scripts cost: columns of one, three and ten scripts over rows, from one thread to all of them
+//! and in a whole workbook, and what counting each allocation costs.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -9,11 +9,15 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{NOW, Took, median, sizes};
+use common::{COLUMNS, NOW, ORGANIZATION, Sink, Took, caller, filled, median, sizes};
 use rayon::prelude::*;
+use serde_json::json;
 use waybill::demo;
-use waybill::domain::{Zone, json};
+use waybill::domain::json::pairs;
+use waybill::domain::{ExportConfig, Id, Zone};
+use waybill::export;
 use waybill::kit::memory::Counting;
+use waybill::kit::meter::Meter;
 use waybill::script::{Args, Library, Program, Reads, ScriptKind, Session, Task, stack_bytes};
 use waybill::settings::Settings;
 
@@ -49,6 +53,7 @@ fn main() {
         let tasks: Vec<String> = demo::tasks(rows, NOW).collect();
         calls(&tasks, &programs);
         columns(&tasks, &programs);
+        exports(rows);
     }
     allocations();
 }
@@ -120,10 +125,40 @@ fn columns(tasks: &[String], programs: &[Program]) {
     }
 }
 
+/// A whole workbook by a config, with so many columns of scripts beside twelve plain ones.
+fn exports(rows: u64) {
+    let (_data, app) = filled(rows);
+    for count in [0, 1, 3, 10] {
+        let config = config(count);
+        app.store.edit(|edit| edit.put_config(ORGANIZATION, &config)).unwrap();
+        let body = format!(r#"{{"download":"xlsx","limit":1000000,"exportConfigId":"{}"}}"#, config.id);
+        let took = median(|| {
+            let plan = export::plan(&app, &caller(), body.as_bytes(), &Meter::new()).unwrap();
+            export::stream(&app, plan, &mut Sink::default(), &Meter::new()).unwrap();
+        });
+        told(&format!("workbook with {count} columns of scripts"), rows as usize, took);
+    }
+}
+
+/// The scripts as operators write them, again and again.
+fn config(scripts: usize) -> ExportConfig {
+    let plain = COLUMNS.iter().map(|key| json!({"id": key, "component": "input", "title": key}));
+    let bodies = SCRIPTS.iter().skip(2).cycle().take(scripts).enumerate();
+    let computed = bodies.map(|(place, (_, text))| {
+        let body = text.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).unwrap().0;
+        json!({"id": format!("s{place}"), "component": "script", "title": place.to_string(), "expression": body})
+    });
+    serde_json::from_value(json!({
+        "_id": Id([1; 12]), "name": "Bench", "collection": "task", "organizationId": ORGANIZATION, "version": 1,
+        "fields": plain.chain(computed).collect::<Vec<_>>(), "createdTime": "", "updatedTime": "",
+    }))
+    .unwrap()
+}
+
 /// A row as an export makes it.
 fn row(task: &str, reads: &Reads) -> Task {
     let Reads::Keys(keys) = reads else { return Task::whole(task) };
-    let pairs = json::pairs(task).unwrap();
+    let pairs = pairs(task).unwrap();
     let raw = |key: &String| pairs.iter().find(|(name, _)| name == key).map(|(_, raw)| *raw);
     let names: Arc<[String]> = keys.iter().cloned().collect();
     Task::of_keys(&names, &names.iter().map(raw).collect::<Vec<_>>())

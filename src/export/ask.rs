@@ -58,10 +58,8 @@ pub(super) fn ask(app: &App, wish: Wish<'_>) -> Result<Ask> {
     let config = config(&view, organization, &mut params, wish.pinned)?;
     let of_config = config.as_ref().and_then(|config| config.timezone.as_deref()).and_then(Zone::named);
     let zone = of_config.unwrap_or_else(|| app.settings.timezone.clone());
-    let template = match &config {
-        Some(config) => Some(template(app, &view, config, &session(app, organization, snapshot, &zone))?),
-        None => None,
-    };
+    let session = session(app, organization, snapshot, &zone);
+    let template = config.as_ref().map(|config| template(app, &view, config, &session)).transpose()?;
     let columns = template.as_ref().map(Template::names);
     let mut request = ExportRequest::read(params, &zone, &names, columns.as_ref().unwrap_or(&names))?;
     let mut warnings = narrow(&mut request.selecting.filter, wish.caller)?;
@@ -85,7 +83,8 @@ pub(super) fn ask(app: &App, wish: Wish<'_>) -> Result<Ask> {
     Ok(Ask { view, snapshot, request, selection, config, warnings })
 }
 
-/// What all calls of scripts in one export have in common.
+/// What all calls of scripts in one export have in common: `now()` is the moment whose tasks are shown,
+/// whenever they were asked for.
 pub(super) fn session(app: &App, organization: Id, snapshot: Moment, zone: &Zone) -> Session {
     let digest_key = app.keys.digest_secret(organization);
     Session { now: snapshot, zone: zone.clone(), digest_key, patience: 1 }
@@ -107,11 +106,13 @@ fn config(
     Ok(config.or_else(|| params.invalid("exportConfigId", "")))
 }
 
-/// The config at the versions of its scripts that are live.
-pub(super) fn template(app: &App, view: &View, config: &ExportConfig, session: &Session) -> Result<Template> {
+/// The config at the versions of its scripts that are live. Scripts run on the threads of the pool,
+/// whose stacks are wide enough.
+fn template(app: &App, view: &View, config: &ExportConfig, session: &Session) -> Result<Template> {
     let organization = config.organization_id;
     let seen: Vec<String> = view.catalog(organization)?.names().map(str::to_owned).collect();
-    Template::new(config, &app.scripts.current(), session, &view.flows(organization)?, &seen)
+    let (flows, generation) = (view.flows(organization)?, app.scripts.current());
+    app.pool.install(|| Template::new(config, &generation, session, &flows, &seen))
 }
 
 impl Ask {

@@ -20,6 +20,8 @@ use super::shape::{Fate, Told};
 /// The most tasks of a preview, and as many as there are when nobody says how many.
 const MOST_TASKS: u64 = 50;
 const TASKS: u64 = 10;
+/// The most rows that are shown, however many the tasks become.
+const MOST_ROWS: u64 = 500;
 
 /// What an export would be.
 #[derive(Debug)]
@@ -71,10 +73,9 @@ pub fn preview(
     let asked = app.clock.now();
     let plan = resolve(app, wish, app.ids.id(asked), asked, &Meter::new())?;
     let mut told = Told::default();
-    let rows = rows(&plan, &mut told)?;
+    let (rows, count) = app.pool.install(|| rows(&plan, &mut told))?;
     let (columns, matched, tasks) = (plan.columns.clone(), plan.matched, plan.ids.len() as u64);
     let (fixed, whole) = sizes(app, plan)?;
-    let count = rows.len() as u64;
     let estimated = scaled(matched, count, tasks);
     let estimate = Estimate {
         tasks: matched,
@@ -97,19 +98,23 @@ fn owned((key, value): (&String, &Json)) -> (String, Json) {
     (key.clone(), value.clone())
 }
 
-/// The rows of every task of the plan; its scripts are asked anew, so that all they take is told.
-fn rows(plan: &Plan, told: &mut Told) -> Result<Vec<Vec<Json>>> {
-    let mut rows = Vec::new();
+/// The first rows of the plan, and how many there are; its scripts are asked anew, so that all they
+/// take is told.
+fn rows(plan: &Plan, told: &mut Told) -> Result<(Vec<Vec<Json>>, u64)> {
+    let (mut rows, mut count) = (Vec::new(), 0);
     plan.view.read(plan.organization, &plan.ids, plan.shape.keys(), &mut |record| {
         plan.shape.rows(record, Fate::Open, told, &mut |row| {
-            if let Row::Of(_, cells) = row {
+            count += 1;
+            if let Row::Of(_, cells) = row
+                && count <= MOST_ROWS
+            {
                 let cells = plan.columns.iter().zip(*cells);
                 rows.push(cells.map(|(column, value)| render::shown(*value, column.kind, &plan.zone)).collect());
             }
             Ok(())
         })
     })?;
-    Ok(rows)
+    Ok((rows, count))
 }
 
 /// Bytes of the file without rows, and with those of the plan.

@@ -41,7 +41,6 @@ enum Cell {
     Cost(usize, Cost),
     /// With the column's id.
     Script(Script, String),
-    Given,
 }
 
 impl Scripted {
@@ -56,7 +55,7 @@ impl Scripted {
         let whole = reads.contains(&&Reads::Whole);
         let looked_at: BTreeSet<&String> = match whole {
             true => BTreeSet::new(),
-            false => reads.into_iter().flat_map(|reads| keys_of(reads)).collect(),
+            false => reads.into_iter().flat_map(keys_of).collect(),
         };
         let mut keys: Vec<String> = looked_at.into_iter().cloned().collect();
         let looked_at = keys.clone().into();
@@ -70,7 +69,6 @@ impl Scripted {
             Source::Key(key) => Cell::Key(place(key)),
             Source::Cost(bill, cost) => Cell::Cost(place(bill), cost.clone()),
             Source::Script(script) => Cell::Script(script.clone(), drawn.column.id.clone()),
-            Source::Rows => Cell::Given,
         });
         let cells = cells.collect();
         let picked: HashMap<&str, usize> =

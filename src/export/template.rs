@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::domain::field::{FieldKind, FieldNames, SWITCHES, reserved};
 use crate::domain::{Column, ColumnKind, Component, ConfigField, Error, ExportConfig, Flow, Id, Result, ScriptFault};
-use crate::script::{Args, Generation, Program, ScriptKind, Session};
+use crate::script::{Args, ExtraColumn, Generation, Program, ScriptKind, Session};
 
 use super::bill::Cost;
 use super::columns::{Media, companions, format_of, kind_of, tell_apart};
@@ -40,8 +40,6 @@ pub(super) enum Source {
     Cost(String, Cost),
     /// What a script makes of the task.
     Script(Script),
-    /// The rows that flow scripts make, and nothing else.
-    Rows,
 }
 
 /// A script with what the config gives it.
@@ -96,9 +94,12 @@ impl Template {
             let program = generation.program(ScriptKind::Flow, &flow.script)?;
             let script = Script { program, args: Args::new(flow.args.as_ref()) };
             for extra in script.program.columns(session, &script.args).result? {
-                let format = extra.format;
-                let column = Column { id: extra.id, header: extra.title, kind: ColumnKind::Auto, format, width: None };
-                columns.push(Drawn { field: column.id.clone(), column, source: Source::Rows, media: None });
+                let ExtraColumn { id, title, format } = extra;
+                let kind = reserved_kind(&id).unwrap_or(ColumnKind::Auto);
+                // Tasks that its rows say nothing of have what stands under that key, if anything.
+                let source = Source::Key(id.clone());
+                let column = Column { id: id.clone(), header: title, kind, format, width: None };
+                columns.push(Drawn { field: id, column, source, media: None });
             }
             shapers.entry(flow.flow_id).or_insert(script);
         }
@@ -197,15 +198,16 @@ fn of_bill<'a>(field: &'a ConfigField, id: &'a str) -> Option<(&'a str, &'a str)
 }
 
 fn kind(field: &ConfigField, component: Option<&Component>, input: Option<&str>) -> ColumnKind {
-    match reserved(&field.id) {
-        Some(FieldKind::Time) => ColumnKind::Time,
-        Some(_) => ColumnKind::Auto,
-        None => match (kind_of(&field.component, input), component) {
-            // Clients have names of their own for components.
-            (ColumnKind::Auto, Some(component)) => kind_of(&component.component, input),
-            (kind, _) => kind,
-        },
-    }
+    reserved_kind(&field.id).unwrap_or_else(|| match (kind_of(&field.component, input), component) {
+        // Clients have names of their own for components.
+        (ColumnKind::Auto, Some(component)) => kind_of(&component.component, input),
+        (kind, _) => kind,
+    })
+}
+
+/// How a reserved key is shown; nothing for any other.
+fn reserved_kind(key: &str) -> Option<ColumnKind> {
+    reserved(key).map(|kind| if kind == FieldKind::Time { ColumnKind::Time } else { ColumnKind::Auto })
 }
 
 fn computed(field: &ConfigField, generation: &Generation) -> Result<Script, ScriptFault> {

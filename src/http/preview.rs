@@ -13,7 +13,7 @@ use crate::export::{self, Preview};
 use super::catalog::read;
 use super::guard::Shared;
 use super::reply::{self, Answer};
-use super::work;
+use super::{exports, work};
 
 /// The keys of a request that select and order tasks, beside those of the config.
 const SELECTING: [&str; 15] = [
@@ -39,7 +39,10 @@ pub(super) async fn preview(State(shared): State<Shared>, headers: HeaderMap, bo
     let caller = shared.caller(&headers, Permission::ViewExportConfig)?;
     caller.demand(Permission::ExportTask)?;
     let body = read(&shared, &headers, body).await?;
+    // It calls scripts as a direct export does, and takes its place among those.
+    let turn = exports::turn(&shared).await?;
     let preview = work(move || {
+        let _turn = turn;
         let (config, selecting) = split(&body)?;
         let config = configs::read(&shared.app, &shared.app.store.view()?, &caller, config.as_bytes())?;
         export::preview(&shared.app, &caller, config, selecting)

@@ -19,7 +19,8 @@ pub(super) async fn list(State(shared): State<Shared>, headers: HeaderMap, uri: 
     query(&uri).finish()?;
     let generation = shared.app.scripts.current();
     let data: Vec<Value> = generation.files().iter().map(shown).collect();
-    Ok(reply::success(StatusCode::OK, "Success.", json!({"data": data})))
+    let strays: Vec<Value> = generation.strays().iter().map(told).collect();
+    Ok(reply::success(StatusCode::OK, "Success.", json!({"data": data, "strays": strays})))
 }
 
 /// `GET /scripts/{name}`

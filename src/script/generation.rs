@@ -70,7 +70,6 @@ impl ScriptFile {
 #[derive(Debug)]
 pub struct Generation {
     pub(super) files: Vec<ScriptFile>,
-    /// Files that lie beside the three folders.
     pub(super) strays: Vec<ScriptFault>,
     pub(super) compiler: Arc<Compiler>,
 }
@@ -85,6 +84,11 @@ impl Generation {
     pub fn file(&self, kind: ScriptKind, name: &str) -> Option<&ScriptFile> {
         let place = self.files.binary_search_by(|file| (file.kind, file.name.as_str()).cmp(&(kind, name))).ok()?;
         self.files.get(place)
+    }
+
+    /// Files that lie beside the three folders, each with what to do about it.
+    pub fn strays(&self) -> &[ScriptFault] {
+        &self.strays
     }
 
     /// Everything that is wrong with the folder's files.

@@ -78,8 +78,11 @@ fn scripts_are_listed_with_what_is_live_and_what_is_wrong() {
     house.script("fields/one.rhai", ONE);
     house.write_script("fields/one.rhai", BROKEN);
     house.write_script("flows/never.rhai", "fn rows(task, args) { nothing }");
+    house.write_script("lost.rhai", ONE);
     house.script("lib/sums.rhai", "fn more(n) { n + 1 }");
-    let data = house.get("/api/v3/scripts").value()["data"].clone();
+    let answer = house.get("/api/v3/scripts").value();
+    assert_eq!(answer["strays"][0]["file"], "lost.rhai", "{answer}");
+    let data = answer["data"].clone();
     let names: Vec<_> =
         data.as_array().unwrap().iter().map(|file| (&file["kind"], &file["name"], &file["live"])).collect();
     let (yes, no) = (json!(true), json!(false));

@@ -290,6 +290,28 @@ fn equal_titles_are_told_apart_and_costs_of_bills_are_numbers() {
 }
 
 #[test]
+fn a_column_of_a_flow_script_shows_what_tasks_of_other_flows_have_under_its_key() {
+    let house = house();
+    let script = "fn rows(task, args) { #{ weight: 7 } }\nfn columns(args) { [#{ id: \"weight\", title: \"Kilos\" }] }";
+    house.script("flows/heavy.rhai", script);
+    let flows = json!({"flows": [{"flowId": id(DELIVERY), "script": "heavy"}]});
+    let config = keep(&house, "Heavy", json!([field("n", "N")]), flows);
+    let csv = lines(&house, &house.export(&body("csv", &config, json!({}))));
+    assert_eq!(csv, ["N,Kilos", "1,7", "2,7", "3,7", "4,7", "5,1.5"]);
+}
+
+#[test]
+fn a_script_that_computes_which_key_it_reads_sees_the_whole_task() {
+    let house = house();
+    house.script("fields/named.rhai", "fn value(task, args) { task[args.key] }");
+    let named = |key: &str| script(key, "named", json!({"key": key}));
+    let flows = json!({"flows": by_item(json!({})), "flowIds": [id(DELIVERY)]});
+    let config = keep(&house, "Named", json!([named("hidden"), named("n")]), flows);
+    let csv = lines(&house, &house.export(&body("csv", &config, json!({"fields": "n,sku"}))));
+    assert_eq!(csv, ["n,SKU", "3,a", "4,b", "4,c", "4,d"]);
+}
+
+#[test]
 fn the_zone_of_the_request_comes_before_that_of_the_config_and_that_before_the_operators() {
     let house = patient();
     house.load(&task(1, ""));
