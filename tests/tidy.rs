@@ -46,7 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["notice"]),
     ("webpki_roots", &["notice"]),
     // What the standard library does not tell of disks and files.
-    ("rustix", &["script", "storage"]),
+    ("rustix", &["kit", "script", "storage"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
     ("rayon", &["kit", "store", "app", "intake"]),
 ];

@@ -111,6 +111,14 @@ impl fmt::Display for Jump {
     }
 }
 
+/// How long this thread has been on a processor, which says nothing about any clock on a wall.
+pub fn on_processor() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    // Neither is ever negative.
+    let (seconds, nanos) = (u64::try_from(spent.tv_sec), u32::try_from(spent.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
