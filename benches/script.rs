@@ -18,7 +18,7 @@ use waybill::domain::{ExportConfig, Id, Zone};
 use waybill::export;
 use waybill::kit::memory::Counting;
 use waybill::kit::meter::Meter;
-use waybill::script::{Args, Library, Program, Reads, STACK_BYTES, ScriptKind, Session, Task};
+use waybill::script::{Args, Library, Program, Reads, ScriptKind, Session, Task, stack_bytes};
 use waybill::settings::Settings;
 
 /// The smallest script, and such as operators write.
@@ -79,7 +79,7 @@ fn calls(tasks: &[String], programs: &[Program]) {
         let rows: Vec<Task> = tasks.iter().map(|task| row(task, program.reads())).collect();
         let took = median(|| {
             for task in &rows {
-                black_box(program.value(&session, task, &args).result.unwrap());
+                let _ = black_box(program.value(&session, task, &args).result);
             }
         });
         told(&format!("{}, one thread", program.label()), tasks.len(), took);
@@ -100,7 +100,11 @@ fn columns(tasks: &[String], programs: &[Program]) {
     let most = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (0..).map(|power| 1 << power).take_while(|threads| *threads < most).chain([most]);
     for threads in threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .stack_size(stack_bytes(&Settings::default().scripts))
+            .build()
+            .unwrap();
         for count in [0, 1, 3, 10] {
             let chosen: Vec<&Program> = programs.iter().cycle().skip(2).take(count).collect();
             let (session, args) = (session(), Args::default());
@@ -110,7 +114,7 @@ fn columns(tasks: &[String], programs: &[Program]) {
                         for task in chunk {
                             let task = row(task, &keys);
                             for program in &chosen {
-                                black_box(program.value(&session, &task, &args).result.unwrap());
+                                let _ = black_box(program.value(&session, &task, &args).result);
                             }
                         }
                     });

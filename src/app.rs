@@ -1,5 +1,7 @@
 //! The rooms together, owned by one value that every door and work shares.
 
+mod link;
+pub mod outbox;
 pub mod queue;
 
 use std::collections::HashMap;
@@ -14,10 +16,12 @@ use crate::domain::limits::SMALL_EXPORT_ROWS;
 use crate::domain::{Id, Moment};
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
-use crate::script::{Library, STACK_BYTES};
+use crate::notice::{Hooks, Mailer, Words};
+use crate::script::{self, Library};
 use crate::settings::Settings;
-use crate::storage::Folder;
+use crate::storage::Storage;
 use crate::store::Store;
+use outbox::Outbox;
 use queue::{Limits, Queue};
 
 /// The name of the store's file in the data folder.
@@ -30,11 +34,19 @@ pub struct App {
     /// Tasks, flows and hubs.
     pub store: Store,
     /// Finished files.
-    pub folder: Folder,
+    pub storage: Storage,
     /// Tokens and links.
     pub keys: Keys,
     /// Operators' scripts.
     pub scripts: Library,
+    /// What sends mails, if any are wanted.
+    pub mailer: Option<Mailer>,
+    /// What mails say.
+    pub words: Words,
+    /// The programs that are told, if there are any.
+    pub hooks: Option<Hooks>,
+    /// What wakes those that send notices.
+    pub outbox: Outbox,
     /// The time.
     pub clock: Clock,
     /// Fresh ids.
@@ -65,7 +77,7 @@ pub enum OpenError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
-    /// The folder of finished files refused.
+    /// A place of finished files refused.
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
     /// The signing key was refused.
@@ -74,6 +86,9 @@ pub enum OpenError {
     /// The folder of scripts refused.
     #[error(transparent)]
     Script(#[from] crate::script::Error),
+    /// Mails cannot be sent the way they should.
+    #[error(transparent)]
+    Notice(#[from] crate::notice::Error),
     /// The worker threads could not be started.
     #[error("The worker threads could not be started: {0}")]
     Pool(#[from] rayon::ThreadPoolBuildError),
@@ -89,19 +104,38 @@ impl App {
         make_private(dir).map_err(|source| OpenError::Data { path: dir.clone(), source })?;
         // The store comes first: it is what keeps a second process out of the folder.
         let store = Store::open(&dir.join(STORE_FILE), settings.data.cache_bytes)?;
-        let folder = Folder::open(dir)?;
+        let storage = Storage::open(&settings.storage, dir)?;
         let keys = Keys::open(dir)?;
         let scripts = Library::open(&settings.scripts, clock.now())?;
+        let (mailer, words) = (Mailer::open(&settings.mail)?, Words::new(&settings.mail));
+        let (hooks, outbox) = (Hooks::open(&settings.webhook), Outbox::default());
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.export.threads)
             .thread_name(|number| format!("render-{number}"))
-            .stack_size(STACK_BYTES)
+            .stack_size(script::stack_bytes(&settings.scripts))
             .build()?;
         let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
         let asked = Mutex::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
         let (ids, pool, address) = (IdMaker::new(), Arc::new(pool), OnceLock::new());
-        Ok(Arc::new(Self { settings, store, folder, keys, scripts, clock, ids, pool, direct, queue, asked, address }))
+        Ok(Arc::new(Self {
+            settings,
+            store,
+            storage,
+            keys,
+            scripts,
+            mailer,
+            words,
+            hooks,
+            outbox,
+            clock,
+            ids,
+            pool,
+            direct,
+            queue,
+            asked,
+            address,
+        }))
     }
 
     /// Where clients reach the server, without a slash at the end.

@@ -8,6 +8,7 @@ pub mod settings;
 
 pub mod auth;
 pub mod ingest;
+pub mod notice;
 pub mod render;
 pub mod script;
 pub mod storage;

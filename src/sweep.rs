@@ -9,10 +9,11 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::app::App;
-use crate::domain::export_log::{ANSWER_KEPT_MS, State};
-use crate::domain::{ExportLog, Id, Moment, Result};
+use crate::domain::export_log::{ANSWER_KEPT_MS, Place, State};
+use crate::domain::{ExportLog, Id, Kind, Moment, Result};
 use crate::kit::clock::{ClockWatch, Jump};
 use crate::kit::fail;
+use crate::storage::Shelf;
 use crate::store::Edit;
 
 const DAY_MS: i64 = 86_400_000;
@@ -21,6 +22,8 @@ const BATCH: usize = 1000;
 /// How old a file without an entry is when it is deleted: a run that still goes on may be about
 /// to write its entry.
 const ORPHAN_MS: i64 = DAY_MS;
+/// How old an upload into a bucket is when its parts are let go of, unless it still goes on.
+const UPLOAD_MS: i64 = 3_600_000;
 
 /// What a pass deleted, or would delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,16 +103,23 @@ enum Due {
 
 /// An entry of which something is due.
 struct Found {
-    place: Place,
-    key: Option<String>,
+    entry: Entry,
+    file: Option<Doomed>,
     due: Due,
 }
 
 /// Where an entry stands in the walk over all of them.
-type Place = (Id, Id);
+type Entry = (Id, Id);
 
-fn place(log: &ExportLog) -> Place {
+fn entry(log: &ExportLog) -> Entry {
     (log.organization(), log.id)
+}
+
+/// A file that is to be deleted.
+struct Doomed {
+    key: String,
+    place: Place,
+    size: u64,
 }
 
 impl<'a> Sweep<'a> {
@@ -119,11 +129,30 @@ impl<'a> Sweep<'a> {
 
     fn run(mut self) -> Result<Swept> {
         self.entries()?;
-        for day in self.app.folder.days()? {
-            self.day(&day)?;
+        for shelf in self.app.storage.shelves() {
+            match self.shelf(shelf) {
+                // What a bucket keeps can wait until it is back.
+                Err(error) if shelf == Shelf::Bucket && error.kind == Kind::Unavailable => {
+                    tracing::warn!(cause = error.chain(), "the bucket is not swept");
+                }
+                swept => swept?,
+            }
         }
         self.answers()?;
         Ok(self.swept)
+    }
+
+    fn shelf(&mut self, shelf: Shelf) -> Result<()> {
+        for day in self.app.storage.days(shelf)? {
+            self.day(shelf, &day)?;
+        }
+        if shelf == Shelf::Bucket && self.deletes {
+            let count = self.app.storage.abort_uploads(self.ago(UPLOAD_MS))?;
+            if count > 0 {
+                tracing::info!(count, "interrupted uploads were let go of");
+            }
+        }
+        Ok(())
     }
 
     fn ago(&self, ms: i64) -> Moment {
@@ -148,7 +177,7 @@ impl<'a> Sweep<'a> {
         let mut after = None;
         loop {
             let batch = self.due_after(after)?;
-            after = batch.last().map(|found| found.place).or(after);
+            after = batch.last().map(|found| found.entry).or(after);
             let is_last = batch.len() < BATCH;
             self.let_go(batch)?;
             if is_last {
@@ -159,12 +188,16 @@ impl<'a> Sweep<'a> {
 
     /// The next entries of which something is due. The view ends here, so that the store does not
     /// grow while files are deleted.
-    fn due_after(&self, after: Option<Place>) -> Result<Vec<Found>> {
+    fn due_after(&self, after: Option<Entry>) -> Result<Vec<Found>> {
         let mut batch = Vec::new();
         self.app.store.view()?.each_export(&mut |log| {
-            let is_next = batch.len() < BATCH && Some(place(log)) > after;
+            let is_next = batch.len() < BATCH && Some(entry(log)) > after;
             if let Some(due) = self.due(log).filter(|_| is_next) {
-                batch.push(Found { place: place(log), key: log.file.as_ref().map(|file| file.key.clone()), due });
+                // That of an expired entry has gone.
+                let file = log.file.as_ref().filter(|_| log.state != State::Expired);
+                let file =
+                    file.map(|file| Doomed { key: file.key.clone(), place: file.place.clone(), size: file.size });
+                batch.push(Found { entry: entry(log), file, due });
             }
             Ok(())
         })?;
@@ -172,7 +205,8 @@ impl<'a> Sweep<'a> {
     }
 
     fn let_go(&mut self, mut batch: Vec<Found>) -> Result<()> {
-        batch.retain(|found| found.key.as_ref().is_none_or(|key| self.delete(key)));
+        let gone = self.delete(batch.iter().filter_map(|found| found.file.as_ref()));
+        batch.retain(|found| found.file.as_ref().is_none_or(|file| gone.contains(&file.key)));
         let (expired, entries) = match self.deletes {
             _ if batch.is_empty() => (0, 0),
             true => {
@@ -189,7 +223,7 @@ impl<'a> Sweep<'a> {
     /// Writes that the files have gone, where the entries still are what they were.
     fn settle(&self, edit: &mut Edit<'_>, batch: &[Found]) -> Result<(u64, u64)> {
         let mut done = Vec::new();
-        for Found { place: (organization, id), .. } in batch {
+        for Found { entry: (organization, id), .. } in batch {
             let Some(mut log) = edit.export(*organization, *id)? else { continue };
             let due = self.due(&log);
             match due {
@@ -205,20 +239,41 @@ impl<'a> Sweep<'a> {
         Ok(count(done.into_iter()))
     }
 
-    /// Deletes a file and counts its bytes; false when it is still there. One that cannot be
+    /// Deletes files and counts their bytes; gives the keys of those that are gone. One that cannot be
     /// deleted does not keep the others.
-    fn delete(&mut self, key: &str) -> bool {
-        let folder = &self.app.folder;
-        let deleted = folder.read(key).and_then(|kept| {
+    fn delete<'f>(&mut self, files: impl Iterator<Item = &'f Doomed>) -> HashSet<String> {
+        let (in_folder, in_bucket): (Vec<_>, Vec<_>) = files.partition(|file| file.place == Place::Folder);
+        let places: Vec<Place> = in_bucket.iter().map(|file| file.place.clone()).collect();
+        let gone = if self.deletes { self.app.storage.delete_all(&places) } else { vec![true; places.len()] };
+        let mut keys = HashSet::new();
+        for file in in_folder {
+            if self.delete_file(file) {
+                keys.insert(file.key.clone());
+            }
+        }
+        for (file, is_gone) in in_bucket.into_iter().zip(gone) {
+            if is_gone {
+                self.swept.bytes += file.size;
+                keys.insert(file.key.clone());
+            } else {
+                self.swept.failed += 1;
+            }
+        }
+        keys
+    }
+
+    fn delete_file(&mut self, file: &Doomed) -> bool {
+        let storage = &self.app.storage;
+        let deleted = storage.read(&file.key, &file.place).and_then(|kept| {
             if self.deletes {
-                folder.delete(key)?;
+                storage.delete(&file.key, &file.place)?;
             }
             Ok(kept.map_or(0, |kept| kept.size))
         });
         match deleted {
             Ok(bytes) => self.swept.bytes += bytes,
             Err(error) => {
-                tracing::warn!(key, cause = error.chain(), "a file cannot be deleted");
+                tracing::warn!(key = file.key, cause = error.chain(), "a file cannot be deleted");
                 self.swept.failed += 1;
                 return false;
             }
@@ -227,20 +282,21 @@ impl<'a> Sweep<'a> {
     }
 
     /// Deletes the files of one day that no entry names, and the day's folder once it is empty.
-    fn day(&mut self, day: &str) -> Result<()> {
+    fn day(&mut self, shelf: Shelf, day: &str) -> Result<()> {
         // Files first: whoever wrote one of these has long since had its entry in the store.
-        let old = self.app.folder.list(day, self.ago(ORPHAN_MS))?;
+        let old = self.app.storage.list(shelf, day, self.ago(ORPHAN_MS))?;
         let is_past = day < self.ago(2 * DAY_MS).day().as_str();
         if old.is_empty() && !is_past {
             return Ok(());
         }
         let used = InUse::of(self.app, day)?;
-        for file in old.into_iter().filter(|file| !used.names(&file.key)) {
-            self.swept.orphans += u64::from(self.delete(&file.key));
-        }
+        let orphans = old.into_iter().filter(|file| !used.names(&file.key, &file.place));
+        let orphans: Vec<_> =
+            orphans.map(|file| Doomed { key: file.key, place: file.place, size: file.size }).collect();
+        self.swept.orphans += self.delete(orphans.iter()).len() as u64;
         // No run may be about to put a file there.
         if self.deletes && is_past && used.stems.is_empty() {
-            self.app.folder.remove_day(day)?;
+            self.app.storage.remove_day(shelf, day)?;
         }
         Ok(())
     }
@@ -266,7 +322,7 @@ fn count(all: impl Iterator<Item = Due>) -> (u64, u64) {
 /// The files of one day that entries name or will name.
 #[derive(Default)]
 struct InUse {
-    keys: HashSet<String>,
+    files: HashSet<(String, Place)>,
     /// Those that are owed may have put their file, or be about to; of what kind it is turns out
     /// in the run.
     stems: HashSet<String>,
@@ -281,7 +337,7 @@ impl InUse {
                     used.stems.insert(app.key_stem(log.organization(), log.id, log.asked));
                 }
                 (State::Done, Some(file)) if file.key.starts_with(day) => {
-                    used.keys.insert(file.key.clone());
+                    used.files.insert((file.key.clone(), file.place.clone()));
                 }
                 _ => {}
             }
@@ -290,9 +346,9 @@ impl InUse {
         Ok(used)
     }
 
-    fn names(&self, key: &str) -> bool {
+    fn names(&self, key: &str, place: &Place) -> bool {
         let stem = key.split_once('.').map_or(key, |(stem, _)| stem);
-        self.keys.contains(key) || self.stems.contains(stem)
+        self.files.contains(&(key.to_owned(), place.clone())) || self.stems.contains(stem)
     }
 }
 

@@ -35,7 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
-    ("ureq", &["cli", "notice"]),
+    ("ureq", &["cli", "notice", "storage"]),
     ("toml", &["settings"]),
     ("getrandom", &["kit"]),
     ("rhai", &["script"]),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::kit::secret;
@@ -15,9 +15,14 @@ const LEAST_BYTES: usize = 32;
 /// A key file is never longer, so that a wrong file is not read whole.
 const MOST_BYTES: u64 = 4096;
 
+/// Where the key lies.
+pub(super) fn path(data: &Path) -> PathBuf {
+    data.join(FILE)
+}
+
 /// Reads the key, or makes one where there is none.
 pub(super) fn open(data: &Path) -> Result<Vec<u8>, Error> {
-    let path = data.join(FILE);
+    let path = path(data);
     let io = |source| Error::Io { path: path.clone(), source };
     let file = match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

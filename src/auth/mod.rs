@@ -39,6 +39,11 @@ impl Keys {
         Ok(Self { tokens: token::Signer::new(&secret), links: link::Signer::new(&secret) })
     }
 
+    /// Whether the data folder has a signing key, of whatever strength.
+    pub fn are_there(data: &Path) -> bool {
+        key::path(data).exists()
+    }
+
     /// A bearer token with these claims.
     ///
     /// # Errors

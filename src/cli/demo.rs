@@ -17,7 +17,6 @@ use crate::demo;
 use crate::domain::export_log::File;
 use crate::domain::{Caller, ExportConfig, ExportLog, Filter, Order};
 use crate::export;
-use crate::http::file_link;
 use crate::intake;
 use crate::jobs::Workers;
 use crate::kit::secret;
@@ -167,7 +166,7 @@ fn tell(app: &App, log: &ExportLog, made: &File, configs: &[ExportConfig; 2]) ->
     let token = app.keys.issue(&claims).map_err(|error| Failure::new(error.to_string()))?;
     let file = app.settings.data.dir.join("files").join(&made.key);
     println!("\nFile:    {}", file.display());
-    println!("Link:    {}", file_link(app, log.id, made));
+    println!("Link:    {}", export::own_link(app, log.id, made));
     println!("Server:  {url}");
     println!("Token:   {token}");
     println!("Scripts: {} (a change is live within a second)", app.settings.scripts.dir.display());

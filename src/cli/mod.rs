@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod export;
 mod fail;
 mod load;
@@ -56,6 +57,8 @@ enum Command {
     Token(token::Token),
     /// Checks the settings and the scripts without starting
     Check(check::Check),
+    /// Looks at everything that can be out of order, each with what to do about it
+    Doctor(doctor::Doctor),
     /// Deletes files, log entries and idempotency answers that have had their time, without a server
     Sweep(sweep::Sweep),
 }
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Export(export) => export.run(&place),
         Command::Token(token) => token.run(&place),
         Command::Check(check) => check.run(&place),
+        Command::Doctor(doctor) => doctor.run(&place),
         Command::Sweep(sweep) => sweep.run(&place),
     };
     match outcome {

@@ -10,7 +10,6 @@ use tracing_subscriber::EnvFilter;
 use crate::app::App;
 use crate::domain::{Caller, Id};
 use crate::kit::clock::Clock;
-use crate::script::STACK_BYTES;
 use crate::settings::{Faults, LogFormat, Settings};
 
 use super::Place;
@@ -87,7 +86,7 @@ pub(super) fn bar(total: u64, form: &str) -> ProgressBar {
 
 /// A runtime for the server.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// Done at the first SIGTERM or SIGINT.

@@ -94,11 +94,30 @@ impl Status {
     }
 }
 
+/// Where a file lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the data folder, under its key.
+    #[default]
+    Folder,
+    /// In a bucket, which need not be the one of the settings any more.
+    Bucket {
+        /// The bucket's name.
+        bucket: String,
+        /// The name in it, which ends in the file's key.
+        object: String,
+    },
+}
+
 /// The file that a run made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Where it lies.
+    /// What it is called here, whatever the place.
     pub key: String,
+    /// Where it lies.
+    #[serde(default)]
+    pub place: Place,
     /// The name a browser saves it under.
     pub name: String,
     /// `xlsx`, `json`, `zip`, `csv` or `ndjson`.
@@ -416,6 +435,7 @@ mod tests {
         let text = str::to_owned;
         File {
             key: text("k"),
+            place: Place::Folder,
             name: text("n"),
             kind: text("xlsx"),
             size: 3,

@@ -14,8 +14,8 @@ use crate::kit::meter::{Meter, Stage, Stop};
 
 use super::ask::Wish;
 use super::plan::resolve;
-use super::submit::{done, job};
-use super::{Finished, Plan, keep, once};
+use super::submit::{done, job, leave_nothing};
+use super::{Finished, Plan, keep, once, owing};
 
 /// How long a store that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Runs an export and settles it, whatever comes of it. A server that leaves hands it back.
 pub fn attempt(app: &App, running: &Running) {
     let meter = &running.meter;
-    let Some(Some(log)) = patiently(meter, || count(app, &running.job)) else { return };
+    let Some(Some(log)) = patiently(meter, || count(app, &running.job)) else { return app.outbox.ring() };
     fail::place("counted");
     let made = catch_unwind(AssertUnwindSafe(|| make(app, &log, meter)));
     let made = made.unwrap_or_else(|_| Err(Error::internal("export", "the run panicked")));
@@ -47,12 +47,12 @@ pub fn attempt(app: &App, running: &Running) {
     // Somebody canceled or deleted it meanwhile: nobody will ask for the file.
     if settled == Some(false)
         && let Some(key) = file
-        && let Err(error) = app.folder.delete(&key)
     {
-        tracing::warn!(export = %log.id, cause = error.chain(), "the file of a canceled export is left to the sweeper");
+        leave_nothing(app, &[key]);
     }
     forget(app, &log);
     meter.finish();
+    app.outbox.ring();
 }
 
 /// What is owed from before goes into the queue; what was interrupted too often fails here.
@@ -62,9 +62,10 @@ pub fn attempt(app: &App, running: &Running) {
 pub fn rescue(app: &App) -> Result<()> {
     let owed = app.store.view()?.owed()?;
     let (given_up, owed): (Vec<_>, Vec<_>) = owed.into_iter().partition(|log| log.attempts >= MAX_ATTEMPTS);
-    given_up.iter().try_for_each(|log| discard(app, log))?;
+    discard(app, &given_up);
     if !given_up.is_empty() {
-        app.store.edit(|edit| given_up.into_iter().try_for_each(|log| edit.put_export(&interrupted(app, log))))?;
+        app.store
+            .edit(|edit| given_up.into_iter().try_for_each(|log| owing::settle(app, edit, interrupted(app, log))))?;
     }
     let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
     for log in owed {
@@ -93,20 +94,28 @@ fn patiently<T>(meter: &Meter, mut change: impl FnMut() -> Result<T>) -> Option<
 
 /// Counts the attempt on disk before any work; nothing when there is nothing to do any more.
 fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
-    app.store.edit(|edit| {
+    let counted = app.store.edit(|edit| {
         let Some(mut log) = edit.export(job.organization, job.id)?.filter(|log| !log.state.has_ended()) else {
             return Ok(None);
         };
         if log.attempts >= MAX_ATTEMPTS {
-            discard(app, &log)?;
-            edit.put_export(&interrupted(app, log))?;
-            return Ok(None);
+            log = interrupted(app, log);
+            owing::settle(app, edit, log.clone())?;
+            return Ok(Some(log));
         }
         log.attempts += 1;
         log.started = Some(app.clock.now());
         edit.put_export(&log)?;
         Ok(Some(log))
-    })
+    })?;
+    // Not within the edit, since a bucket may take its time.
+    match counted {
+        Some(log) if log.state.has_ended() => {
+            discard(app, &[log]);
+            Ok(None)
+        }
+        counted => Ok(counted),
+    }
 }
 
 fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
@@ -115,7 +124,7 @@ fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
     let plan = resolve(app, wish, log.id, log.asked, meter)?;
     fail::place("selected");
     check_space(app, &plan)?;
-    keep(app, plan, meter)
+    keep(app, plan, meter, true)
 }
 
 /// # Errors
@@ -136,7 +145,7 @@ fn check_space(app: &App, plan: &Plan) -> Result<()> {
         (Download::Xlsx, columns) => columns * CELL,
         (_, columns) => columns * CELL * 4,
     };
-    let (needed, free) = (plan.rows() * row + RESERVE, app.folder.free_bytes()?);
+    let (needed, free) = (plan.rows() * row + RESERVE, app.storage.folder().free_bytes()?);
     if free >= needed {
         return Ok(());
     }
@@ -170,13 +179,13 @@ fn ended(app: &App, log: &ExportLog, made: Result<Finished>) -> ExportLog {
     log
 }
 
-/// Writes how it ended, unless it was canceled or deleted meanwhile; says whether it did.
+/// Writes how it ended and who is to know, unless it was canceled or deleted meanwhile; says whether it did.
 fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
     app.store.edit(|edit| {
         let current = edit.export(ended.organization(), ended.id)?;
         let is_owed = current.is_some_and(|current| !current.state.has_ended());
         if is_owed {
-            edit.put_export(ended)?;
+            owing::settle(app, edit, ended.clone())?;
         }
         Ok(is_owed)
     })
@@ -194,11 +203,12 @@ fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
     })
 }
 
-/// Deletes the file that an interrupted run may have put where it stays, but did not live to name.
-fn discard(app: &App, log: &ExportLog) -> Result<()> {
+/// Deletes the files that interrupted runs may have put where they stay, but did not live to name.
+fn discard(app: &App, given_up: &[ExportLog]) {
     const KINDS: [&str; 5] = ["xlsx", "json", "zip", "csv", "ndjson"];
-    let stem = app.key_stem(log.organization(), log.id, log.asked);
-    KINDS.iter().try_for_each(|kind| app.folder.delete(&format!("{stem}.{kind}")).map(drop))
+    let stems = given_up.iter().map(|log| app.key_stem(log.organization(), log.id, log.asked));
+    let keys: Vec<String> = stems.flat_map(|stem| KINDS.map(|kind| format!("{stem}.{kind}"))).collect();
+    leave_nothing(app, &keys);
 }
 
 fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {

@@ -102,7 +102,7 @@ pub fn delete(app: &App, caller: &Caller, id: Id) -> Result<()> {
         return Err(Error::new(Kind::Conflict, "This export has not ended yet. Cancel it first."));
     }
     if let Some(file) = &log.file {
-        app.folder.delete(&file.key)?;
+        app.storage.delete(&file.key, &file.place)?;
     }
     app.store.edit(|edit| edit.delete_export(log.organization(), id))?;
     Ok(())
@@ -125,7 +125,7 @@ fn is_visible(caller: &Caller, log: &ExportLog) -> bool {
 }
 
 /// Who may see the entries of others may not change them; who administers the server may.
-fn may_change(caller: &Caller, log: &ExportLog) -> Result<()> {
+pub(super) fn may_change(caller: &Caller, log: &ExportLog) -> Result<()> {
     if log.is_mine(caller) || caller.may(Permission::AdminServer) {
         return Ok(());
     }

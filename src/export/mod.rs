@@ -4,16 +4,18 @@
 //! In reading order: `ask` (the request), `template` (its config made ready), `plan` (resolved against
 //! what is stored), `columns` (without a config), `shape`, `scripted` and `bill` (what a task becomes),
 //! `spans` (which rows make a block), `about` (what the last sheet tells), `run` (the file), `submit` (the
-//! promise), `once` (not twice), `attempt` (keeping it), `log` (what the caller sees of it), `preview`
-//! (before anything is asked for).
+//! promise), `once` (not twice), `attempt` (keeping it), `owing` and `telling` (who is told), `log` (what
+//! the caller sees of it), `link` (how the file is fetched), `preview` (before anything is asked for).
 
 mod about;
 mod ask;
 mod attempt;
 mod bill;
 mod columns;
+mod link;
 mod log;
 mod once;
+mod owing;
 mod plan;
 mod preview;
 mod run;
@@ -21,18 +23,22 @@ mod scripted;
 mod shape;
 mod spans;
 mod submit;
+mod telling;
 mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
 
 pub use attempt::{attempt, rescue};
+pub use link::{bucket_link, link, own_link};
 pub use log::{Entry, cancel, delete, downloaded, entry, list, may_see_others, retry};
 pub use once::replay;
+pub use owing::again;
 pub use plan::{Plan, plan};
 pub use preview::{Estimate, Preview, preview};
 pub use run::{Finished, Outcome, keep, stream};
 pub use submit::{direct, direct_record, streamed, submit};
+pub use telling::{Tried, tell, tried};
 
 use crate::domain::field::FieldNames;
 use crate::domain::{Caller, Error, Filter, Id, Kind, Result};

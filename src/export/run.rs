@@ -7,7 +7,8 @@ use crate::domain::{Error, FaultTally, Id, Kind, Result, Used, Value};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
-use crate::render::{self, About, Renderer, Row, Spec};
+use crate::render::{self, About, Renderer, Row, Spec, media_type};
+use crate::storage::{Patience, Stored};
 
 use super::Plan;
 use super::shape::Told;
@@ -47,7 +48,7 @@ pub struct Outcome {
     pub faults: FaultTally,
 }
 
-/// A run whose file is kept in the data folder.
+/// A run whose file is kept.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// What became of the run.
@@ -58,28 +59,31 @@ pub struct Finished {
     pub name: String,
     /// `xlsx`, `json`, `zip`, `csv` or `ndjson`.
     pub kind: &'static str,
-    /// Bytes.
-    pub size: u64,
-    /// The SHA-256 of the bytes, in lower-case hex.
-    pub sha256: String,
+    /// What was put, and where.
+    pub stored: Stored,
 }
 
-/// Runs a plan into a file of the data folder. The key derives from the export's id, so that a
+/// Runs a plan into a file that is kept. The key derives from the export's id, so that a
 /// second run of the same export takes the place of the first.
 ///
 /// # Errors
 /// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
-pub fn keep(app: &App, plan: Plan, meter: &Meter) -> Result<Finished> {
+pub fn keep(app: &App, plan: Plan, meter: &Meter, background: bool) -> Result<Finished> {
     let (name, kind) = (plan.file_name(), plan.extension());
     let key = format!("{}.{kind}", app.key_stem(plan.organization, plan.id, plan.asked));
-    let mut draft = app.folder.create()?;
+    let mut draft = app.storage.folder().create()?;
     let outcome = stream(app, plan, &mut draft, meter)?;
     meter.enter(Stage::Storing);
     fail::place("before-put");
     go_on(meter)?;
-    let stored = draft.keep(&key)?;
+    // Nobody waits for an export in the background: it may wait for a bucket.
+    let patience = match background {
+        true => Patience::long_of(app.settings.storage.retry_seconds, meter),
+        false => Patience::brief_of(meter),
+    };
+    let stored = app.storage.put(draft, &key, media_type(kind), &patience)?;
     fail::place("after-put");
-    Ok(Finished { outcome, key, name, kind, size: stored.size, sha256: stored.sha256 })
+    Ok(Finished { outcome, key, name, kind, stored })
 }
 
 /// # Errors
@@ -145,7 +149,7 @@ pub(super) fn spec(app: &App, plan: &Plan) -> Spec {
         created: plan.asked,
         title: plan.name.clone().unwrap_or_else(|| plan.stem()),
         part_stem: plan.stem(),
-        scratch: app.folder.scratch().to_owned(),
+        scratch: app.storage.folder().scratch().to_owned(),
     }
 }
 

@@ -60,7 +60,7 @@ pub fn direct(
     once: Option<&str>,
 ) -> Result<ExportLog> {
     let log = direct_record(caller, body, &plan, once)?;
-    let finished = keep(app, plan, meter)?;
+    let finished = keep(app, plan, meter, false)?;
     let key = finished.key.clone();
     let log = done(app, log, finished);
     let written = run::go_on(meter).and_then(|()| {
@@ -77,14 +77,21 @@ pub fn direct(
     match written {
         Ok(None) => Ok(log),
         Ok(Some(before)) => {
-            app.folder.delete(&key)?;
+            leave_nothing(app, &[key]);
             Ok(before)
         }
         Err(error) => {
             // Whoever asked has left or cannot be answered, and nobody else will know of the file.
-            app.folder.delete(&key)?;
+            leave_nothing(app, &[key]);
             Err(error)
         }
+    }
+}
+
+/// Deletes files that no entry will name. What cannot be deleted now is left to the sweeper.
+pub(super) fn leave_nothing(app: &App, keys: &[String]) {
+    if let Err(error) = app.storage.discard(keys) {
+        tracing::warn!(?keys, cause = error.chain(), "files that nobody will ask for are left to the sweeper");
     }
 }
 
@@ -165,10 +172,11 @@ pub(super) fn done(app: &App, mut log: ExportLog, finished: Finished) -> ExportL
     let kept = i64::from(app.settings.retention.days) * 86_400_000;
     log.file = Some(File {
         key: finished.key,
+        place: finished.stored.place,
         name: finished.name,
         kind: finished.kind.to_owned(),
-        size: finished.size,
-        sha256: finished.sha256,
+        size: finished.stored.size,
+        sha256: finished.stored.sha256,
         expires: Moment(now.0.saturating_add(kept)),
     });
     log.end(State::Done, now);

@@ -68,7 +68,7 @@ fn what_is_submitted_is_on_disk_and_ends_with_a_whole_file() {
     let done = stored(&app, &log);
     assert_eq!((done.state, done.attempts, done.rows), (State::Done, 1, 300));
     let file = done.file.unwrap();
-    let kept = app.folder.read(&file.key).unwrap().unwrap();
+    let kept = app.storage.read(&file.key, &file.place).unwrap().unwrap();
     assert_eq!((kept.size, file.sha256.len(), files(&data)), (file.size, 64, 1));
 }
 

@@ -23,7 +23,7 @@ use crate::kit::meter::{Meter, Stage, Watch};
 use super::guard::Shared;
 use super::page::query;
 use super::reply::{self, Answer};
-use super::{exports, files, work};
+use super::{exports, work};
 
 /// How far back the list goes (contract 3).
 const DAYS_SHOWN: i64 = 30;
@@ -77,6 +77,14 @@ pub(super) async fn retry(State(shared): State<Shared>, headers: HeaderMap, Path
     let app = shared.app.clone();
     let log = work(move || export::retry(&app, &caller, id)).await?;
     Ok(exports::answer(&shared.app, &log, true))
+}
+
+/// `POST /tasks/export-log/{id}/notify`
+pub(super) async fn notify(State(shared): State<Shared>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
+    let (caller, id) = asked(&shared, &headers, &id)?;
+    let app = shared.app.clone();
+    let entry = work(move || export::again(&app, &caller, id)).await?;
+    Ok(shown(&shared.app, &entry))
 }
 
 /// `DELETE /tasks/export-log/{id}`
@@ -187,8 +195,9 @@ fn source(app: &App, entry: &Entry) -> Value {
     let log = &entry.log;
     let now = app.clock.now();
     let time = |moment: Option<Moment>| moment.map(Moment::text);
-    let link = log.file_at(now).filter(|_| entry.may_fetch).map(|file| files::link(app, log.id, file));
+    let link = log.file_at(now).filter(|_| entry.may_fetch).map(|file| export::link(app, log.id, file));
     let file = log.file.as_ref();
+    let warnings: Vec<&String> = log.warnings.iter().chain(&log.notification.error).collect();
     let Progress { state, percent, rows_done, rows_total, position } = progress(entry);
     json!({
         "organizationId": log.organization(),
@@ -218,12 +227,12 @@ fn source(app: &App, entry: &Entry) -> Value {
         "fileSize": file.map(|file| file.size),
         "sha256": file.map(|file| &file.sha256),
         "expiresAt": time(file.map(|file| file.expires)),
-        "warnings": log.warnings,
+        "warnings": warnings,
         "config": log.used.config,
         "scripts": log.used.scripts,
         "faults": log.used.faults,
         "attempts": log.attempts,
-        "notification": "none",
+        "notification": log.notification.name(),
         "downloads": log.downloads,
     })
 }

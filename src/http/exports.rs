@@ -19,11 +19,12 @@ use crate::domain::export_log::State;
 use crate::domain::{Caller, Error, ExportLog, Kind, Permission, Result};
 use crate::export::{self, Plan};
 use crate::kit::meter::{Meter, Stop};
+use crate::kit::percent::attachment;
 use crate::render::media_type;
 
 use super::guard::{Shared, request_id};
 use super::reply::{self, Answer};
-use super::{body, files, work};
+use super::{body, work};
 
 /// How long a direct export waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
@@ -161,7 +162,7 @@ pub(super) fn answer(app: &App, log: &ExportLog, may_fetch: bool) -> Response {
         State::Queued => "Export queued for background processing. Check status at GET /tasks/export-log",
         State::Done | State::Expired => {
             let file = log.file_at(app.clock.now()).filter(|_| may_fetch);
-            data["link"] = json!(file.map(|file| files::link(app, log.id, file)));
+            data["link"] = json!(file.map(|file| export::link(app, log.id, file)));
             more["total_data_be"] = json!(log.tasks());
             more["last_id"] = json!(log.last_id);
             more["last_field"] = json!(log.last_field);
@@ -210,7 +211,7 @@ async fn streamed(
         Some((chunk, (chunks, leaving, reference)))
     });
     let body = stream::once(async { Ok(first) }).chain(rest);
-    let headers = [(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, files::disposition(&name))];
+    let headers = [(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, attachment(&name))];
     Ok((headers, Body::from_stream(body)).into_response())
 }
 

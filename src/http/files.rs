@@ -1,7 +1,7 @@
-//! Finished files behind signed links (contract 4), with `Range`, `HEAD` and `ETag`.
+//! Finished files behind signed links (contract 4), with `Range`, `HEAD` and `ETag`; those of a bucket
+//! are redirected to or passed through.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -14,11 +14,13 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::domain::{Error, Id, Kind, Result, export_log};
 use crate::export;
+use crate::kit::percent::attachment;
 use crate::render::media_type;
-use crate::storage::Kept;
+use crate::settings::Delivery;
+use crate::storage::{Kept, Reader};
 
 use super::guard::Shared;
-use super::page::{encoded, query};
+use super::page::query;
 use super::reply::Answer;
 use super::work;
 
@@ -26,22 +28,8 @@ use super::work;
 const CHUNK: usize = 512 * 1024;
 /// Chunks that wait for the client.
 const CHUNKS: usize = 2;
-
-/// The link to the file of an export, good for as long as the settings say and the file is there.
-pub fn link(app: &App, export: Id, file: &export_log::File) -> String {
-    let (key, name) = (&file.key, &file.name);
-    let expires = app.clock.now().seconds() + i64::from(app.settings.storage.link_hours) * 3600;
-    let expires = expires.min(file.expires.seconds());
-    let signature = app.keys.sign_link(&signed(key, export, name), expires);
-    let name = encoded(name);
-    format!("{}/files/{key}?export={export}&name={name}&expires={expires}&signature={signature}", app.public_url())
-}
-
-/// What the signature covers beside the time: the file, whose it is, and what a browser saves it as.
-/// A key has no slash in the place of the second one here.
-fn signed(key: &str, export: Id, name: &str) -> String {
-    format!("{key}/{export}/{name}")
-}
+/// Seconds that a link to the bucket holds which is made when it is followed.
+const CLICK_SECONDS: i64 = 3600;
 
 /// The organisation in a key, which the signature covers.
 fn organization(key: &str) -> Option<Id> {
@@ -65,7 +53,7 @@ pub(super) async fn get(
     let app = &shared.app;
     let not_valid = || Error::new(Kind::Forbidden, "This link is not valid.");
     let (export, organization) = export.zip(organization(&key)).ok_or_else(not_valid)?;
-    if !app.keys.link_is_genuine(&signed(&key, export, &name), expires, &signature) {
+    if !app.file_link_is_genuine(&key, export, &name, expires, &signature) {
         return Err(not_valid().into());
     }
     let gone = || Error::new(Kind::Gone, "This export has expired. Run it again.");
@@ -73,15 +61,18 @@ pub(super) async fn get(
         return Err(gone().into());
     }
     let reader = shared.clone();
-    let kept = work(move || {
+    let follows = method == Method::GET;
+    let found = work(move || {
         let app = &reader.app;
         // An entry that was deleted or has expired takes its links with it.
         let log = app.store.view()?.export(organization, export)?;
-        let is_there = log.is_some_and(|log| log.file_at(app.clock.now()).is_some_and(|file| file.key == key));
-        if is_there { app.folder.read(&key) } else { Ok(None) }
+        let file = log.as_ref().and_then(|log| log.file_at(app.clock.now())).filter(|file| file.key == key);
+        file.map_or(Ok(None), |file| find(app, file, follows))
     });
-    let kept = kept.await?.ok_or_else(gone)?;
-    let answer = answer(&headers, &file, &name, kept)?;
+    let answer = match found.await?.ok_or_else(gone)? {
+        Found::Elsewhere(link) => elsewhere(&link)?,
+        Found::Here(kept) => answer(&headers, &file, &name, kept)?,
+    };
     if method == Method::GET && begins(&answer) {
         tokio::task::spawn_blocking(move || {
             if let Err(error) = export::downloaded(&shared.app, organization, export) {
@@ -92,19 +83,37 @@ pub(super) async fn get(
     Ok(answer)
 }
 
-/// `attachment` with the name as RFC 6266 wants it: plain, and again in UTF-8.
-pub(super) fn disposition(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/') || c == ' ' { c } else { '_' })
-        .collect();
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", encoded(name))
+/// A file that was asked for.
+enum Found {
+    /// To be read and passed on.
+    Here(Kept),
+    /// To be fetched by this link.
+    Elsewhere(String),
 }
 
-/// Whether the answer holds the first byte of the file: a download that is taken up again was counted.
+/// A link is signed for the method that it is followed with, so that other methods are answered here.
+fn find(app: &App, file: &export_log::File, follows: bool) -> Result<Option<Found>> {
+    if follows
+        && app.settings.storage.delivery == Delivery::Redirect
+        && let Some(link) = export::bucket_link(app, file, CLICK_SECONDS)?
+    {
+        return Ok(Some(Found::Elsewhere(link)));
+    }
+    Ok(app.storage.read(&file.key, &file.place)?.map(Found::Here))
+}
+
+fn elsewhere(link: &str) -> Result<Response> {
+    let location = HeaderValue::from_str(link).map_err(|error| Error::internal("http", error))?;
+    let headers =
+        [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))];
+    Ok((StatusCode::FOUND, headers).into_response())
+}
+
+/// Whether the answer holds the first byte of the file, or leads to it: a download that is taken up
+/// again was counted.
 fn begins(answer: &Response) -> bool {
     match answer.status() {
-        StatusCode::OK => true,
+        StatusCode::OK | StatusCode::FOUND => true,
         StatusCode::PARTIAL_CONTENT => {
             let range = answer.headers().get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
             range.is_some_and(|range| range.starts_with("bytes 0-"))
@@ -130,7 +139,7 @@ fn answer(headers: &HeaderMap, file: &str, name: &str, kept: Kept) -> Result<Res
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     put(header::CONTENT_TYPE, media_type(file.rsplit('.').next().unwrap_or_default()));
-    put(header::CONTENT_DISPOSITION, &disposition(if name.is_empty() { file } else { name }));
+    put(header::CONTENT_DISPOSITION, &attachment(if name.is_empty() { file } else { name }));
     let range = text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|given| given == tag));
     let (status, start, length) = match range.map(|range| part(range, kept.size)) {
         None | Some(Part::All) => (StatusCode::OK, 0, kept.size),
@@ -147,9 +156,8 @@ fn answer(headers: &HeaderMap, file: &str, name: &str, kept: Kept) -> Result<Res
         }
     };
     put(header::CONTENT_LENGTH, &length.to_string());
-    let mut file = kept.file;
-    file.seek(SeekFrom::Start(start)).map_err(|error| Error::internal("storage", error))?;
-    Ok((status, common, contents(file, length)).into_response())
+    let reader = kept.reader(start).map_err(|error| Error::internal("storage", error))?;
+    Ok((status, common, contents(reader, length)).into_response())
 }
 
 /// What a `Range` header means for a file of this size (RFC 9110, 14.2).
@@ -182,8 +190,8 @@ fn matches(given: &str, tag: &str) -> bool {
     given.split(',').map(|given| given.trim().trim_start_matches("W/")).any(|given| given == "*" || given == tag)
 }
 
-/// Reads ahead on a thread that may wait for the disk. The file stays readable when it is deleted.
-fn contents(mut file: File, length: u64) -> Body {
+/// Reads ahead on a thread that may wait for the disk or the bucket.
+fn contents(mut file: Reader, length: u64) -> Body {
     let (send, chunks) = mpsc::channel::<std::io::Result<Bytes>>(CHUNKS);
     tokio::task::spawn_blocking(move || {
         let mut left = length;
@@ -228,11 +236,5 @@ mod tests {
         for whole in ["bytes=9-3", "bytes=0-1,5-6", "items=0-1", "bytes=x-", "bytes=-"] {
             assert_eq!(part(whole, 100), Part::All, "{whole}");
         }
-    }
-
-    #[test]
-    fn a_name_cannot_break_out_of_its_header() {
-        let text = disposition("a\"b\r\nc/ü.xlsx");
-        assert_eq!(text, "attachment; filename=\"a_b__c__.xlsx\"; filename*=UTF-8''a%22b%0D%0Ac%2F%C3%BC.xlsx");
     }
 }

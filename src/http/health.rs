@@ -6,7 +6,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::domain::{Error, Kind};
+use crate::app::App;
+use crate::app::outbox::Lane;
+use crate::domain::{Error, Kind, Moment};
 
 use super::guard::Shared;
 use super::routes::OPENAPI;
@@ -21,12 +23,14 @@ pub(super) async fn health() -> Response {
 const MOST_TOLD: usize = 100;
 
 /// `GET /ready`: whether everything that requests need can be used, and if not, what cannot. A script
-/// with a fault is told and no reason: its last good version is live.
+/// with a fault is told and no reason: its last good version is live. Notices that do not get through
+/// are told too, since nobody is kept from working.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let app = shared.app;
     let faults: Vec<Value> = app.scripts.current().faults().take(MOST_TOLD).map(scripts::told).collect();
+    let notes = notes(&app);
     let looked = work(move || {
-        Ok([("store", app.store.check_writable()), ("files", app.folder.check()), ("scripts", app.scripts.check())])
+        Ok([("store", app.store.check_writable()), ("files", app.storage.check()), ("scripts", app.scripts.check())])
     });
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
@@ -36,10 +40,18 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
         Err(error) => vec![reason(&error)],
     };
     if reasons.is_empty() {
-        return reply::success(StatusCode::OK, "Ready", json!({"scripts": faults}));
+        return reply::success(StatusCode::OK, "Ready", json!({"scripts": faults, "notes": notes}));
     }
-    let more = json!({"reasons": reasons, "scripts": faults});
+    let more = json!({"reasons": reasons, "scripts": faults, "notes": notes});
     reply::failure_with(StatusCode::SERVICE_UNAVAILABLE, "Not ready", more)
+}
+
+fn notes(app: &App) -> Vec<String> {
+    let failing = Lane::ALL.into_iter().filter_map(|lane| Some((lane.name(), app.outbox.failing_since(lane)?)));
+    let note = |(lane, since): (_, Moment)| {
+        format!("{lane}: Nothing has got through since {}. The log has the cause.", since.text())
+    };
+    failing.map(note).collect()
 }
 
 /// Why, as far as it is for everybody: nobody needs a token to ask, and the cause of a fault of ours

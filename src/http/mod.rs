@@ -21,7 +21,6 @@ mod stall;
 mod tasks;
 mod trial;
 
-pub use files::link as file_link;
 pub use routes::{OPENAPI, table};
 pub use serve::serve;
 

@@ -4,6 +4,7 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use crate::domain::request::Params;
+use crate::kit::percent::encoded;
 
 /// Which page of how many entries.
 #[derive(Debug, Clone, Copy)]
@@ -94,18 +95,6 @@ fn decoded(text: &str) -> String {
         place += 1;
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters.
-pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("GET", "/api/v3/tasks/export-log/{id}/events", get(export_log::events)),
         ("POST", "/api/v3/tasks/export-log/{id}/cancel", post(export_log::cancel)),
         ("POST", "/api/v3/tasks/export-log/{id}/retry", post(export_log::retry)),
+        ("POST", "/api/v3/tasks/export-log/{id}/notify", post(export_log::notify)),
         ("GET", "/api/v3/export-configs", get(configs::list)),
         ("POST", "/api/v3/export-config", post(configs::add)),
         ("POST", "/api/v3/export-config/preview", post(preview::preview)),

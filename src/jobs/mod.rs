@@ -1,4 +1,7 @@
-//! The threads that run background exports, the one that sweeps, and the one that watches the scripts.
+//! The threads that run background exports, those that tell of them, the one that sweeps, and the one
+//! that watches the scripts.
+
+mod outbox;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -14,14 +17,18 @@ use crate::kit::meter::Stop;
 use crate::script::Watch;
 use crate::sweep;
 
+use outbox::Senders;
+pub use outbox::pass as send_due;
+
 /// How long a run that was told to stop may take to see it.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
 /// The threads, until they are told to leave.
-#[derive(Debug)]
 pub struct Workers {
     queue: Queue,
     threads: Vec<JoinHandle<()>>,
+    app: Arc<App>,
+    senders: Senders,
     /// Dropped, it ends the sweeper.
     sweeping: Sender<()>,
     watching: Watch,
@@ -34,6 +41,7 @@ impl Workers {
     /// # Errors
     /// When the store or the system refuses.
     pub fn start(app: &Arc<App>) -> Result<Self> {
+        look_for_bucket(app)?;
         export::rescue(app)?;
         let lanes = std::iter::repeat_n(Lane::Any, app.settings.export.worker_count()).chain([Lane::Small]);
         let threads = lanes.enumerate().map(|(number, lane)| {
@@ -42,16 +50,19 @@ impl Workers {
             thread.spawn(move || work(&app, lane)).map_err(|error| Error::internal("jobs", error))
         });
         let threads = threads.collect::<Result<_>>()?;
-        Ok(Self { queue: app.queue.clone(), threads, sweeping: sweeper(app)?, watching: watcher(app)? })
+        let (senders, sweeping, watching) = (Senders::start(app)?, sweeper(app)?, watcher(app)?);
+        Ok(Self { queue: app.queue.clone(), threads, app: Arc::clone(app), senders, sweeping, watching })
     }
 
     /// Begins nothing any more, lets what runs come to its end for so long, hands the rest back to
     /// the queue on disk, and returns when no thread is left.
     pub fn leave(self, grace: Duration) {
+        let until = Instant::now() + grace;
         self.queue.close();
+        self.app.outbox.close();
         // A pass or a look that runs is safe to be cut off anywhere, so that nobody waits for it.
         drop((self.sweeping, self.watching));
-        if !self.queue.wait_idle(Instant::now() + grace) {
+        if !self.queue.wait_idle(until) {
             tracing::info!("exports that did not end in time are handed back to the queue");
             self.queue.stop_running(Stop::Leaving);
             self.queue.wait_idle(Instant::now() + LAST_WORD);
@@ -62,7 +73,20 @@ impl Workers {
                 let _ = thread.join();
             }
         }
+        self.senders.leave(until);
     }
+}
+
+/// Says at the start what is wrong with the bucket, which need not be there yet: exports wait for it.
+fn look_for_bucket(app: &Arc<App>) -> Result<()> {
+    let app = Arc::clone(app);
+    let look = move || {
+        if let Err(error) = app.storage.prepare() {
+            tracing::error!(cause = error.chain(), "files cannot be put into the bucket");
+        }
+    };
+    let thread = std::thread::Builder::new().name("look".to_owned());
+    thread.spawn(look).map(drop).map_err(|error| Error::internal("jobs", error))
 }
 
 /// Sweeps at the start and then on a schedule.

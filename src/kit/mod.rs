@@ -1,10 +1,12 @@
-//! Things that know no task: the clock, fresh ids, secrets, the ordered parallel map, the memory that a
-//! thread holds, the meter of a run, failures on demand.
+//! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, secrets,
+//! the ordered parallel map, the memory that a thread holds, the meter of a run, failures on demand.
 
+pub mod backoff;
 pub mod clock;
 pub mod fail;
 pub mod ids;
 pub mod memory;
 pub mod meter;
 pub mod ordered;
+pub mod percent;
 pub mod secret;

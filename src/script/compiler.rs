@@ -14,7 +14,7 @@ use super::call::{self, Allowance};
 use super::fault::Origin;
 use super::lint::{self, Natives, Unit};
 use super::program::Compiled;
-use super::{Program, ScriptKind, engine, reads};
+use super::{Program, ScriptKind, engine, interpolation, reads};
 
 /// Bytes of a file.
 pub(super) const MAX_FILE_BYTES: usize = 256 * 1024;
@@ -138,7 +138,16 @@ fn parse(engine: &Engine, origin: Origin, text: &str, most: usize) -> Result<Uni
     if text.len() > most {
         return Err(origin.fault(format!("The script has {} bytes; it can have {most}.", text.len())));
     }
-    let mut ast = engine.compile(text).map_err(|error| origin.of_parsing(&error))?;
+    let parsed = |text: &str, origin: &Origin| engine.compile(text).map_err(|error| origin.of_parsing(&error));
+    let mut origin = origin;
+    let mut ast = parsed(text, &origin)?;
+    if let Some((measured, inserted)) = interpolation::measured(&ast, text) {
+        origin.inserted = inserted;
+        ast = parsed(&measured, &origin)?;
+    }
+    if !interpolation::is_measured(&ast) {
+        return Err(origin.fault("One of its ${...} cannot be read."));
+    }
     ast.set_source(origin.label.as_str());
     Unit::new(origin, ast)
 }

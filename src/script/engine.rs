@@ -24,6 +24,12 @@ const MAX_VARIABLES: usize = 256;
 const MAX_FUNCTIONS: usize = 256;
 /// Imports that one call carries out.
 const MAX_IMPORTS: usize = 64;
+/// Bytes of stack for the deepest of calls, in a build without optimisation.
+const CALL_STACK_BYTES: usize = 8 << 20;
+/// Bytes of stack for what one operation can put around a value.
+const STACK_BYTES_PER_OPERATION: usize = 100;
+/// Bytes of stack for what lies around a value, for each of its bytes.
+const STACK_BYTES_PER_BYTE: usize = 2;
 /// What the language has and scripts have not.
 const WITHHELD: [&str; 3] = ["eval", "print", "debug"];
 
@@ -57,6 +63,18 @@ pub(super) fn build(settings: &Scripts) -> Engine {
 /// What one call may use.
 pub(super) fn allowance(settings: &Scripts) -> Allowance {
     Allowance { operations: settings.max_operations, millis: settings.max_call_ms, bytes: settings.max_call_bytes }
+}
+
+/// Bytes of the stack that a thread needs on which scripts are called.
+///
+/// Functions that call each other take a part, and values inside each other another: closures can be put
+/// into closures without end but for the operations and the memory of a call, and are let go one inside the
+/// other.
+pub fn stack_bytes(settings: &Scripts) -> usize {
+    let operations = usize::try_from(settings.max_operations).unwrap_or(usize::MAX);
+    let by_operations = operations.saturating_mul(STACK_BYTES_PER_OPERATION);
+    let by_memory = settings.max_call_bytes.saturating_mul(STACK_BYTES_PER_BYTE);
+    CALL_STACK_BYTES.saturating_add(by_operations.min(by_memory))
 }
 
 fn limit(engine: &mut Engine, settings: &Scripts) {

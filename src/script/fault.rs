@@ -6,6 +6,7 @@ use crate::domain::ScriptFault;
 
 use super::call::{Allowance, Excess};
 use super::convert::kind;
+use super::interpolation::{Inserted, column_before};
 
 /// Characters of a fault's text.
 const MAX_TEXT_CHARS: usize = 500;
@@ -19,12 +20,14 @@ pub(super) struct Origin {
     pub lines_before: usize,
     /// Lines of the operator's text.
     pub lines: usize,
+    /// What was put into its lines.
+    pub inserted: Vec<Inserted>,
 }
 
 impl Origin {
     /// A whole file.
     pub fn file(label: &str, text: &str) -> Self {
-        Self { label: label.to_owned(), lines_before: 0, lines: text.lines().count() }
+        Self { label: label.to_owned(), lines_before: 0, lines: text.lines().count(), inserted: Vec::new() }
     }
 
     /// A fault of the whole script.
@@ -34,10 +37,12 @@ impl Origin {
 
     /// A fault at a place of it.
     pub fn fault_at(&self, position: Position, text: impl Into<String>) -> ScriptFault {
+        let column = |line| position.position().map(|column| column_before(&self.inserted, line, column));
+        let column = position.line().and_then(column);
         let line = position.line().map(|line| line.saturating_sub(self.lines_before));
         let inside = line.is_none_or(|line| (1..=self.lines.max(1)).contains(&line));
         let line = line.map(|line| line.clamp(1, self.lines.max(1)));
-        let column = position.position().filter(|_| inside);
+        let column = column.filter(|_| inside);
         let small = |number: usize| u32::try_from(number).ok();
         ScriptFault {
             script: self.label.clone(),
@@ -79,7 +84,9 @@ impl Origin {
         }
         let text = text(&error, most);
         match source.filter(|source| *source != self.label) {
-            Some(label) => Self { label, lines_before: 0, lines: usize::MAX }.fault_at(position, text),
+            Some(label) => {
+                Self { label, lines_before: 0, lines: usize::MAX, inserted: Vec::new() }.fault_at(position, text)
+            }
             None => self.fault_at(position, text),
         }
     }

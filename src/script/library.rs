@@ -7,7 +7,7 @@ use crate::domain::{self, Moment};
 use crate::settings::Scripts;
 
 use super::next::next;
-use super::{Error, Generation, STACK_BYTES, folder};
+use super::{Error, Generation, folder, stack_bytes};
 
 /// The folder, and the generation that is current.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Library {
     /// When the folder is there and cannot be read.
     pub fn open(settings: &Scripts, now: Moment) -> Result<Self, Error> {
         let found = folder::look(&settings.dir)?;
-        let first = with_room(|| {
+        let first = with_room(settings, || {
             let empty = Generation::empty(settings);
             next(&empty, found, settings, now).unwrap_or(empty)
         })?;
@@ -50,7 +50,7 @@ impl Library {
         let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current();
         let found = folder::look(&self.settings.dir);
-        match found.and_then(|found| with_room(|| next(&before, found, &self.settings, now))) {
+        match found.and_then(|found| with_room(&self.settings, || next(&before, found, &self.settings, now))) {
             Err(error) => {
                 self.note(error);
                 false
@@ -82,8 +82,8 @@ impl Library {
 }
 
 /// Compiles on a thread of its own, whose stack is wide enough whoever asks.
-fn with_room<T: Send>(compile: impl FnOnce() -> T + Send) -> Result<T, Error> {
-    let builder = std::thread::Builder::new().name("compiler".to_owned()).stack_size(STACK_BYTES);
+fn with_room<T: Send>(settings: &Scripts, compile: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    let builder = std::thread::Builder::new().name("compiler".to_owned()).stack_size(stack_bytes(settings));
     std::thread::scope(|scope| {
         let thread = builder.spawn_scoped(scope, compile).map_err(Error::Thread)?;
         thread.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)

@@ -8,6 +8,7 @@ use crate::domain::ScriptFault;
 use crate::domain::request::closest;
 
 use super::fault::Origin;
+use super::interpolation::MEASURED;
 use super::{ScriptKind, walk};
 
 /// What the language itself calls by these names, with any number of arguments.
@@ -102,6 +103,9 @@ pub(super) fn entry_points(unit: &Unit, kind: ScriptKind) -> Result<(), ScriptFa
         ScriptKind::Flow => &[("include", &["task", "args"]), ("rows", &["task", "args"]), ("columns", &["args"])],
         ScriptKind::Lib => &[],
     };
+    if unit.has(MEASURED, 1) {
+        return Err(unit.origin.fault(format!("The function {MEASURED} cannot be made anew.")));
+    }
     let helpers: &[(&str, &[&str])] = &[("about", &[]), ("examples", &[])];
     for (name, parameters) in known.iter().chain(helpers) {
         let right = unit.has_public(name, parameters.len());

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `folder` (one look at the files), `generation` (all scripts at one moment), `next`
 //! (from one to the next), `library` (the one that is current), `watch` (when to look), `compiler` (from
-//! text to program) with `engine`, `natives`, `lint`, `reads` and `walk`, `program` (one compiled script
+//! text to program) with `engine`, `natives`, `interpolation`, `lint`, `reads` and `walk`, `program` (one compiled script
 //! and what it can be asked) with `call` (what a call may use), `convert` and `examples`, `task` (the lazy
 //! view a script sees) with `decode`, `functions` and `types` (what scripts have beside Rhai's own),
 //! `fault`, `error`.
@@ -19,6 +19,7 @@ mod fault;
 mod folder;
 mod functions;
 mod generation;
+mod interpolation;
 mod library;
 mod lint;
 mod natives;
@@ -33,6 +34,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use engine::stack_bytes;
 pub use error::Error;
 pub use functions::{FunctionDoc, functions};
 pub use generation::{Generation, ScriptFile, ScriptKind};
@@ -40,8 +42,3 @@ pub use library::Library;
 pub use program::{Args, Counters, ExtraColumn, Program, Ran, Reads, Session, Spent};
 pub use task::Task;
 pub use watch::Watch;
-
-/// Bytes of the stack that threads need on which scripts are compiled or called: for functions that call
-/// each other as deep as the settings allow, each in a deep expression, and for letting go of values that
-/// lie as deep inside each other as a call can make them.
-pub const STACK_BYTES: usize = 16 << 20;

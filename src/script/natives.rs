@@ -22,11 +22,21 @@ pub(super) fn register(engine: &mut Engine, settings: &Scripts) {
     let most = settings.max_string_bytes;
     // Pure: otherwise Rhai would measure the list, find it too large, and write it out in Rust's own form.
     let pure = |name: &str| FuncRegistration::new(name).with_purity(true);
-    for name in ["to_string", "to_debug"] {
+    for name in ["to_string", "to_debug", "print", "debug"] {
         let list = move |list: &mut Array| written(most, |out| write_list(out, list, 0));
         pure(name).register_into_engine(engine, list);
         let map = move |map: &mut Map| written(most, |out| write_map(out, map, 0));
         pure(name).register_into_engine(engine, map);
+    }
+    let list = move |list: &Array| written(most, |out| write_list(out, list, 0));
+    let map = move |map: &Map| written(most, |out| write_map(out, map, 0));
+    engine.register_fn("+", move |text: &str, with: Array| format!("{text}{}", list(&with)));
+    engine.register_fn("+", move |text: &str, with: Map| format!("{text}{}", map(&with)));
+    engine.register_fn("+", move |with: Array, text: &str| format!("{}{text}", list(&with)));
+    engine.register_fn("+", move |with: Map, text: &str| format!("{}{text}", map(&with)));
+    for name in ["+=", "append"] {
+        engine.register_fn(name, move |text: &mut ImmutableString, with: Array| *text += list(&with).as_str());
+        engine.register_fn(name, move |text: &mut ImmutableString, with: Map| *text += map(&with).as_str());
     }
     pure("to_json").register_into_engine(engine, move |map: &mut Map| written(most, |out| write_map(out, map, 0)));
     pure("to_debug").register_into_engine(engine, |_: &mut FnPtr| "Fn".to_owned());

@@ -20,7 +20,7 @@ enum Source {
     /// Some keys with their raw JSON, or none where the task does not have them.
     Keys { names: Arc<[String]>, values: Box<[Field<Option<Box<str>>>]> },
     /// All of it, and where its values lie once one was asked for.
-    Whole { json: Box<str>, fields: OnceLock<Vec<(Box<str>, Field<Range<usize>>)>> },
+    Whole { json: Box<str>, fields: OnceLock<Vec<Named>> },
 }
 
 /// A value: where its JSON is, and what scripts see once one has asked.
@@ -29,6 +29,9 @@ struct Field<R> {
     raw: R,
     seen: OnceLock<Dynamic>,
 }
+
+/// A value of a whole task by its key; where its JSON lies in that of the task.
+type Named = (Box<str>, Field<Range<usize>>);
 
 impl Task {
     /// A task of which only these keys are at hand; `values` are their raw JSON, in the order of `names`.
@@ -95,7 +98,7 @@ impl Task {
         self.whole_fields().iter().find(|(name, _)| **name == *key).map(|(_, field)| field)
     }
 
-    fn whole_fields(&self) -> &[(Box<str>, Field<Range<usize>>)] {
+    fn whole_fields(&self) -> &[Named] {
         let Source::Whole { json, fields } = &*self.0 else { return &[] };
         fields.get_or_init(|| call::keep(|| fields_of(json)))
     }
@@ -107,7 +110,7 @@ impl<R> Field<R> {
     }
 }
 
-fn fields_of(json: &str) -> Vec<(Box<str>, Field<Range<usize>>)> {
+fn fields_of(json: &str) -> Vec<Named> {
     let place = |raw: &str| {
         let start = raw.as_ptr().addr() - json.as_ptr().addr();
         start..start + raw.len()

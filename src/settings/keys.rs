@@ -1,13 +1,15 @@
 //! Every key: its name, and how its value is checked and set.
 
-use super::{Dates, LogFormat, Settings};
-use crate::domain::{OnFault, Zone};
+use super::{Dates, Delivery, LogFormat, MailSecurity, Settings, StorageKind};
+use crate::domain::{Language, Mailbox, OnFault, Zone};
+use crate::kit::secret::Secret;
 
 /// A value as the file or the environment gives it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Given<'a> {
     Text(&'a str),
     Integer(i64),
+    List(&'a [&'a str]),
     Boolean(bool),
     /// From the environment, where everything is text.
     Variable(&'a str),
@@ -74,7 +76,38 @@ pub(super) const KEYS: &[Key] = &[
     key!("retention.days", s, v => s.retention.days = number(v, 1, 3650)?),
     key!("retention.log_days", s, v => s.retention.log_days = number(v, 1, 3650)?),
     key!("retention.sweep_minutes", s, v => s.retention.sweep_minutes = number(v, 1, 10_080)?),
+    key!("storage.kind", s, v => s.storage.kind = one_of(v, &[("folder", StorageKind::Folder), ("bucket", StorageKind::Bucket)])?),
     key!("storage.link_hours", s, v => s.storage.link_hours = number(v, 1, 168)?),
+    key!("storage.delivery", s, v => s.storage.delivery = one_of(v, &[("redirect", Delivery::Redirect), ("proxy", Delivery::Proxy)])?),
+    key!("storage.endpoint", s, v => s.storage.endpoint = address(v)?),
+    key!("storage.public_endpoint", s, v => s.storage.public_endpoint = address(v)?),
+    key!("storage.region", s, v => s.storage.region = made_of(v, 64, "-")?),
+    key!("storage.bucket", s, v => s.storage.bucket = made_of(v, 63, "-._")?),
+    key!("storage.prefix", s, v => s.storage.prefix = made_of(v, 200, "-._/")?.trim_matches('/').to_owned()),
+    key!("storage.create_bucket", s, v => s.storage.create_bucket = flag(v)?),
+    key!("storage.access_key", s, v => s.storage.access_key = optional(v)?),
+    key!("storage.secret_key", s, v => s.storage.secret_key = optional(v)?.map(Secret::new)),
+    key!("storage.credentials_file", s, v => s.storage.credentials_file = optional(v)?.map(Into::into)),
+    key!("storage.ca_file", s, v => s.storage.ca_file = optional(v)?.map(Into::into)),
+    key!("storage.part_bytes", s, v => s.storage.part_bytes = number(v, 8 << 20, 16 << 20)?),
+    key!("storage.call_seconds", s, v => s.storage.call_seconds = number(v, 1, 600)?),
+    key!("storage.part_seconds", s, v => s.storage.part_seconds = number(v, 1, 3600)?),
+    key!("storage.retry_seconds", s, v => s.storage.retry_seconds = number(v, 0, 86_400)?),
+    key!("mail.host", s, v => s.mail.host = optional(v)?),
+    key!("mail.port", s, v => s.mail.port = number(v, 1, 65_535)?),
+    key!("mail.security", s, v => s.mail.security = one_of(v, &[("starttls", MailSecurity::StartTls), ("tls", MailSecurity::Tls), ("none", MailSecurity::None)])?),
+    key!("mail.username", s, v => s.mail.username = optional(v)?),
+    key!("mail.password", s, v => s.mail.password = optional(v)?.map(Secret::new)),
+    key!("mail.from", s, v => s.mail.from = mailbox(v)?),
+    key!("mail.helo", s, v => s.mail.helo = optional(v)?),
+    key!("mail.spool_dir", s, v => s.mail.spool_dir = optional(v)?.map(Into::into)),
+    key!("mail.templates_dir", s, v => s.mail.templates_dir = optional(v)?.map(Into::into)),
+    key!("mail.language", s, v => s.mail.language = one_of(v, &[("en", Language::English), ("id", Language::Indonesian)])?),
+    key!("mail.ca_file", s, v => s.mail.ca_file = optional(v)?.map(Into::into)),
+    key!("mail.timeout_seconds", s, v => s.mail.timeout_seconds = number(v, 1, 600)?),
+    key!("webhook.urls", s, v => s.webhook.urls = hooks(v)?),
+    key!("webhook.secret", s, v => s.webhook.secret = strong(v)?),
+    key!("webhook.timeout_seconds", s, v => s.webhook.timeout_seconds = number(v, 1, 600)?),
     key!("log.format", s, v => s.log.format = one_of(v, &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)])?),
     key!("log.level", s, v => s.log.level = one_of(v, &LEVELS.map(|level| (level, level)))?.to_owned()),
 ];
@@ -86,6 +119,7 @@ fn text(given: Given<'_>) -> Result<String, Fault> {
         Given::Text(text) | Given::Variable(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
         Given::Text(text) | Given::Variable(text) => Ok(text.to_owned()),
         Given::Integer(_) => Err("must be a text in quotes, not a number".to_owned()),
+        Given::List(_) => Err("must be a text in quotes, not a list".to_owned()),
         Given::Boolean(_) => Err("must be a text in quotes, not true or false".to_owned()),
         Given::Other(kind) => Err(format!("must be a text in quotes, not {kind}")),
     }
@@ -96,7 +130,7 @@ fn number<T: TryFrom<i64>>(given: Given<'_>, least: i64, most: i64) -> Result<T,
     let number = match given {
         Given::Integer(number) => Some(number),
         Given::Variable(text) => text.trim().parse().ok(),
-        Given::Text(_) | Given::Boolean(_) | Given::Other(_) => None,
+        Given::Text(_) | Given::Boolean(_) | Given::List(_) | Given::Other(_) => None,
     };
     let number = number.filter(|number| (least..=most).contains(number));
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(fault)
@@ -126,11 +160,16 @@ fn zone(given: Given<'_>) -> Result<Zone, Fault> {
 }
 
 /// An empty text means that there is none.
-fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
-    if let Given::Text("") | Given::Variable("") = given {
-        return Ok(None);
+fn optional(given: Given<'_>) -> Result<Option<String>, Fault> {
+    match given {
+        Given::Text("") | Given::Variable("") => Ok(None),
+        given => text(given).map(Some),
     }
-    let url = text(given)?;
+}
+
+/// An empty text means that there is none.
+fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
+    let Some(url) = optional(given)? else { return Ok(None) };
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
     let is_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(unfit));
@@ -138,4 +177,62 @@ fn url(given: Given<'_>) -> Result<Option<String>, Fault> {
         return Err("must start with http:// or https:// and a host, without query".to_owned());
     }
     Ok(Some(url.trim_end_matches('/').to_owned()))
+}
+
+/// Up to so many ASCII letters and digits, and these signs.
+fn made_of(given: Given<'_>, most: usize, signs: &str) -> Result<String, Fault> {
+    let text = optional(given)?.unwrap_or_default();
+    let is_good = text.len() <= most && text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c));
+    let signs: Vec<String> = signs.chars().map(String::from).collect();
+    let fault = || format!("must be up to {most} ASCII letters, digits and {}", signs.join(" "));
+    if is_good { Ok(text) } else { Err(fault()) }
+}
+
+/// A URL without a path, since a signature covers what comes after the host.
+fn address(given: Given<'_>) -> Result<Option<String>, Fault> {
+    let url = url(given)?;
+    match url.as_deref().and_then(|url| url.split_once("://")) {
+        Some((_, host)) if host.contains('/') => {
+            Err("must be http:// or https:// and a host, with a port where it needs one, and no path".to_owned())
+        }
+        _ => Ok(url),
+    }
+}
+
+/// An empty text means that there is none.
+fn mailbox(given: Given<'_>) -> Result<Option<Mailbox>, Fault> {
+    let Some(text) = optional(given)? else { return Ok(None) };
+    let fault = || "must be an address like exports@example.org or Exports <exports@example.org>".to_owned();
+    Mailbox::parse(&text).map(Some).ok_or_else(fault)
+}
+
+/// A secret that is not guessed. An empty text means that there is none.
+fn strong(given: Given<'_>) -> Result<Option<Secret>, Fault> {
+    /// Characters: with chance in them, more than anybody can try.
+    const LEAST: usize = 16;
+    match optional(given)? {
+        Some(text) if text.chars().count() < LEAST => Err(format!("must have at least {LEAST} characters")),
+        text => Ok(text.map(Secret::new)),
+    }
+}
+
+/// A list of addresses; from the environment, with commas between them.
+fn hooks(given: Given<'_>) -> Result<Vec<String>, Fault> {
+    /// More would make every export wait for a crowd.
+    const MOST: usize = 8;
+    let urls: Vec<&str> = match given {
+        Given::List(urls) => urls.to_vec(),
+        Given::Text(text) | Given::Variable(text) => text.split(',').filter(|url| !url.trim().is_empty()).collect(),
+        Given::Integer(_) | Given::Boolean(_) | Given::Other(_) => return Err("must be a list of texts".to_owned()),
+    };
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '@' | '"' | '<' | '>' | '\\');
+    let is_hook = |url: &&str| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', ':']) && !rest.contains(unfit))
+    };
+    let urls: Vec<&str> = urls.into_iter().map(str::trim).collect();
+    match urls.len() <= MOST && urls.iter().all(is_hook) {
+        true => Ok(urls.into_iter().map(str::to_owned).collect()),
+        false => Err(format!("must be at most {MOST} addresses that start with http:// or https:// and a host")),
+    }
 }

@@ -1,10 +1,15 @@
 //! What an operator may choose: `config.toml`, overlaid by `WAYBILL_<SECTION>__<KEY>` (contract 11).
 
 mod keys;
+mod notice;
 mod read;
+mod storage;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+pub use notice::{Mail, MailSecurity, Webhook};
+pub use storage::{Delivery, Storage, StorageKind};
 
 use crate::domain::{Id, OnFault, Zone};
 
@@ -27,6 +32,10 @@ pub struct Settings {
     pub retention: Retention,
     /// `[storage]`
     pub storage: Storage,
+    /// `[mail]`
+    pub mail: Mail,
+    /// `[webhook]`
+    pub webhook: Webhook,
     /// `[log]`
     pub log: Log,
 }
@@ -140,13 +149,6 @@ pub struct Retention {
     pub sweep_minutes: u32,
 }
 
-/// How files are reached.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Storage {
-    /// Hours that a link holds.
-    pub link_hours: u32,
-}
-
 /// What is logged, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Log {
@@ -216,7 +218,9 @@ impl Default for Settings {
                 max_call_bytes: 32 << 20,
             },
             retention: Retention { days: 30, log_days: 90, sweep_minutes: 60 },
-            storage: Storage { link_hours: 168 },
+            storage: Storage::default(),
+            mail: Mail::default(),
+            webhook: Webhook::default(),
             log: Log { format: LogFormat::Auto, level: "info".to_owned() },
         }
     }
@@ -260,10 +264,28 @@ impl Settings {
             if let Some(folder) = path.parent() {
                 settings.data.dir = folder.join(&settings.data.dir);
                 settings.scripts.dir = folder.join(&settings.scripts.dir);
+                let Mail { spool_dir, templates_dir, ca_file: mail_ca, .. } = &mut settings.mail;
+                let Storage { credentials_file, ca_file, .. } = &mut settings.storage;
+                let paths = [spool_dir, templates_dir, mail_ca, credentials_file, ca_file];
+                for path in paths.into_iter().flatten() {
+                    *path = folder.join(&path);
+                }
+            }
+            if settings.has_secrets() && storage::is_for_all(path) {
+                let cure = "it holds secrets and others can read it. Run chmod 600 on it";
+                faults.push(format!("{}: {cure}, or give them as variables.", path.display()));
             }
         }
         read::variables(&mut settings, variables, &mut faults);
+        settings.storage.complete(&mut faults);
+        faults.extend(settings.mail.faults());
+        faults.extend(settings.webhook.faults());
         (settings, Faults(faults))
+    }
+
+    /// Whether something stands there that nobody else may read.
+    fn has_secrets(&self) -> bool {
+        [&self.storage.secret_key, &self.mail.password, &self.webhook.secret].into_iter().any(Option::is_some)
     }
 }
 

@@ -65,6 +65,7 @@ fn section(settings: &mut Settings, above: &str, table: &DeTable<'_>, tell: &mut
 
 fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Result<(), String> {
     let key = known(path)?;
+    let texts: Option<Vec<&str>>;
     let given = match value.get_ref() {
         DeValue::String(text) => Given::Text(text),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -74,7 +75,10 @@ fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Res
         DeValue::Float(_) => Given::Other("a decimal number"),
         DeValue::Boolean(flag) => Given::Boolean(*flag),
         DeValue::Datetime(_) => Given::Other("a date"),
-        DeValue::Array(_) => Given::Other("a list"),
+        DeValue::Array(items) => {
+            texts = items.iter().map(|item| item.get_ref().as_str()).collect();
+            texts.as_deref().map_or(Given::Other("a list"), Given::List)
+        }
         DeValue::Table(_) => Given::Other("a table"),
     };
     (key.set)(settings, given).map_err(|fault| format!("{path} {fault}"))

@@ -1,9 +1,14 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
+use crate::kit::secret::Secret;
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Faults> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let in_folder = |text: &str| text.replace(&format!("{}/", folder.path().display()), "");
     let mut settings = Settings::load(Some(&path), variables)
@@ -107,7 +112,32 @@ fn every_value_has_its_bounds() {
         ("scripts.max_map_keys", "0"),
         ("scripts.max_call_bytes", "1000"),
         ("retention.days", "0"),
+        ("storage.kind", "\"s3\""),
         ("storage.link_hours", "169"),
+        ("storage.delivery", "\"mail\""),
+        ("storage.endpoint", "\"s3.example.org\""),
+        ("storage.endpoint", "\"https://example.org/s3\""),
+        ("storage.public_endpoint", "\"file:///files\""),
+        ("storage.region", "\"here and there\""),
+        ("storage.bucket", "\"a/b\""),
+        ("storage.prefix", "\"a?b\""),
+        ("storage.create_bucket", "\"yes\""),
+        ("storage.secret_key", "5"),
+        ("storage.part_bytes", "5242880"),
+        ("storage.call_seconds", "0"),
+        ("storage.part_seconds", "3601"),
+        ("storage.retry_seconds", "-1"),
+        ("mail.port", "0"),
+        ("mail.security", "\"ssl\""),
+        ("mail.from", "\"Exports\""),
+        ("mail.language", "\"fr\""),
+        ("mail.timeout_seconds", "0"),
+        ("mail.host", "[\"a\", \"b\"]"),
+        ("webhook.urls", "[\"ftp://example.org\"]"),
+        ("webhook.urls", "[\"https://me:pw@example.org/\"]"),
+        ("webhook.urls", "[1]"),
+        ("webhook.secret", "\"short\""),
+        ("webhook.timeout_seconds", "601"),
         ("log.format", "\"xml\""),
     ] {
         let faults = load(&format!("{key} = {bad}\n"), &[]).unwrap_err();
@@ -140,4 +170,71 @@ fn a_relative_data_folder_lies_beside_the_file() {
     std::fs::write(&path, "[data]\ndir = \"kept\"\n").unwrap();
     let settings = Settings::load(Some(&path), std::iter::empty()).unwrap();
     assert_eq!(settings.data.dir, folder.path().join("kept"));
+}
+
+#[test]
+fn keys_that_only_make_sense_together_are_told_apart() {
+    let fault = |text: &str| load(text, &[]).unwrap_err().0.join("\n");
+    let from = "mail.from must be set, for example to \"exports@example.org\"";
+    assert_eq!(fault("mail.host = \"mail.example.org\"\n"), from);
+    assert_eq!(fault("mail.spool_dir = \"mails\"\n"), from);
+    assert_eq!(fault("mail.username = \"me\"\n"), "mail.username and mail.password must be set together");
+    let hooks = "webhook.urls = [\"https://example.org/hook?a=1\"]\n";
+    assert_eq!(fault(hooks), "webhook.secret must be set: receivers know our posts by it");
+}
+
+#[test]
+fn addresses_of_webhooks_are_a_list_and_in_the_environment_a_text_with_commas() {
+    let secret = ("WAYBILL_WEBHOOK__SECRET", "0123456789abcdef");
+    let wanted = ["https://a.example.org/x?y=1", "http://127.0.0.1:8080"];
+    let file = "webhook.urls = [\"https://a.example.org/x?y=1\", \"http://127.0.0.1:8080\"]\n";
+    assert_eq!(load(file, &[secret]).unwrap().webhook.urls, wanted);
+    let variable = ("WAYBILL_WEBHOOK__URLS", "https://a.example.org/x?y=1, http://127.0.0.1:8080");
+    let settings = load("", &[secret, variable]).unwrap();
+    assert_eq!(settings.webhook.urls, wanted);
+    assert!(!format!("{settings:?}").contains("0123456789abcdef"), "a secret is never shown");
+}
+
+const BUCKET: &str = "[storage]\nkind = \"bucket\"\nendpoint = \"https://s3.example.org\"\nbucket = \"exports\"\n";
+
+#[test]
+fn a_bucket_needs_an_address_a_name_and_an_access_key() {
+    let faults = load("[storage]\nkind = \"bucket\"\n", &[]).unwrap_err();
+    let missing = |key: &str| format!("storage.{key} must be set for files to lie in a bucket.");
+    assert_eq!(faults.0, ["endpoint", "bucket", "access_key", "secret_key"].map(missing));
+    let keys = [("WAYBILL_STORAGE__ACCESS_KEY", "access"), ("WAYBILL_STORAGE__SECRET_KEY", "open sesame")];
+    let settings = load(BUCKET, &keys).unwrap();
+    assert_eq!(settings.storage.access_key.as_deref(), Some("access"));
+    assert_eq!(settings.storage.secret_key.as_ref().map(Secret::reveal), Some("open sesame"));
+    assert!(!format!("{settings:?}").contains("sesame"));
+    assert!(settings.storage.has_bucket() && !Settings::default().storage.has_bucket());
+}
+
+#[test]
+fn an_access_key_may_lie_in_a_file_of_its_own_that_others_cannot_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, format!("{BUCKET}credentials_file = \"keys\"\n")).unwrap();
+    let load = || Settings::load(Some(&path), std::iter::empty()).map_err(|faults| faults.to_string());
+    assert!(load().unwrap_err().contains("keys cannot be read"));
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, "[default]\naws_access_key_id = access\naws_secret_access_key=a+b/c==\n").unwrap();
+    std::fs::set_permissions(&keys, Permissions::from_mode(0o644)).unwrap();
+    assert!(load().unwrap_err().ends_with("keys can be read by others. Run chmod 600 on it."));
+    std::fs::set_permissions(&keys, Permissions::from_mode(0o600)).unwrap();
+    let storage = load().unwrap().storage;
+    assert_eq!((storage.access_key.as_deref(), storage.secret_key), (Some("access"), Some(Secret::new("a+b/c=="))));
+    std::fs::write(&keys, "aws_access_key_id = access\n").unwrap();
+    assert!(load().unwrap_err().ends_with("keys has no line aws_secret_access_key = ..."));
+}
+
+#[test]
+fn a_file_with_secrets_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, "[storage]\nsecret_key = \"open sesame\"\n").unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let told = Settings::load(Some(&path), std::iter::empty()).unwrap_err().to_string();
+    assert!(told.ends_with("Run chmod 600 on it, or give them as variables."), "{told}");
+    assert!(!told.contains("sesame"));
 }

@@ -9,12 +9,20 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use super::path;
-use crate::domain;
+use super::folder::path;
 use crate::kit::{fail, secret};
 
 /// Bytes that are gathered before they are written and hashed.
 const BUFFER: usize = 256 * 1024;
+
+/// A file that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, in hex.
+    pub sha256: String,
+}
 
 /// A file that is being made. Dropped before it is kept, it is removed.
 #[derive(Debug)]
@@ -26,15 +34,6 @@ pub struct Draft {
     hash: Sha256,
     size: u64,
     kept: bool,
-}
-
-/// What was kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Bytes.
-    pub size: u64,
-    /// SHA-256 of the bytes, in hex.
-    pub sha256: String,
 }
 
 impl Draft {
@@ -52,22 +51,39 @@ impl Draft {
         })
     }
 
-    /// Puts the file under its key, in place of one that is there: whole, and on disk before this
-    /// returns.
+    /// Puts the file under its key into the folder, in place of one that is there: whole, and on disk
+    /// before this returns.
     ///
     /// # Errors
     /// When it cannot be written; then nothing of it remains.
-    pub fn keep(mut self, key: &str) -> domain::Result<Stored> {
+    pub(super) fn keep(mut self, key: &str) -> Result<Whole, Error> {
         let target = path(&self.files, key).ok_or_else(|| Error::Key(key.to_owned()))?;
         self.settle(&target).map_err(|error| Error::at(&target, error))?;
         self.kept = true;
-        let digest = std::mem::take(&mut self.hash).finalize();
+        Ok(self.facts())
+    }
+
+    /// Writes what is still in memory, so that the file can be read from [`path`](Self::path).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn close(&mut self) -> Result<Whole, Error> {
+        self.empty().map_err(|error| Error::at(&self.temp, error))?;
+        Ok(self.facts())
+    }
+
+    /// Where the file is being made.
+    pub(super) fn path(&self) -> &Path {
+        &self.temp
+    }
+
+    fn facts(&self) -> Whole {
         let mut sha256 = String::with_capacity(64);
-        for byte in digest {
+        for byte in self.hash.clone().finalize() {
             // Writing to a string cannot fail.
             let _ = write!(sha256, "{byte:02x}");
         }
-        Ok(Stored { size: self.size, sha256 })
+        Whole { size: self.size, sha256 }
     }
 
     fn settle(&mut self, target: &Path) -> io::Result<()> {

@@ -4,7 +4,7 @@
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
 //! (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
-//! configs), `exports` (the record of exports), `error`.
+//! configs), `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
 mod catalog;
 mod codec;
@@ -14,6 +14,7 @@ mod group;
 mod handle;
 mod named;
 mod open;
+mod outbox;
 mod schema;
 mod seen;
 mod select;

@@ -11,6 +11,7 @@ use crate::domain::export_log::File;
 use crate::domain::{Answered, Caller};
 use crate::kit::clock::Clock;
 use crate::settings::Settings;
+use crate::storage::Patience;
 
 const NOW: Moment = Moment(1_750_000_000_000);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -79,7 +80,7 @@ impl House {
         self.put(&key);
         let expires = Moment(log.asked.0 + i64::from(self.app.settings.retention.days) * DAY_MS);
         let [name, kind, sha256] = ["x.csv", "csv", "00"].map(str::to_owned);
-        log.file = Some(File { key, name, kind, size: 5, sha256, expires });
+        log.file = Some(File { key, place: Place::Folder, name, kind, size: 5, sha256, expires });
         (log.state, log.completed) = (State::Done, Some(log.asked));
         self.set(&log);
         log
@@ -94,9 +95,9 @@ impl House {
 
     /// A file of 5 bytes that was written now.
     fn put(&self, key: &str) {
-        let mut draft = self.app.folder.create().unwrap();
+        let mut draft = self.app.storage.folder().create().unwrap();
         draft.write_all(b"bytes").unwrap();
-        draft.keep(key).unwrap();
+        self.app.storage.put(draft, key, "text/csv", &Patience::none()).unwrap();
         let now = u64::try_from(self.app.clock.now().0).unwrap();
         let file = fs::File::options().write(true).open(self.path(key)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(now)).unwrap();
@@ -176,7 +177,10 @@ fn what_is_owed_is_never_touched_nor_is_the_file_that_it_has_put_already() {
     assert_eq!(house.state(&log), Some(State::Queued));
     assert!(house.path(&format!("{stem}.zip")).exists());
     fs::remove_file(house.path(&format!("{stem}.zip"))).unwrap();
-    assert_eq!((house.pass(), house.app.folder.days().unwrap()), (Swept::default(), vec![log.asked.day()]));
+    assert_eq!(
+        (house.pass(), house.app.storage.days(Shelf::Folder).unwrap()),
+        (Swept::default(), vec![log.asked.day()])
+    );
 }
 
 #[test]
@@ -193,7 +197,7 @@ fn a_file_without_an_entry_goes_after_a_day_and_its_folder_once_the_day_is_past(
     assert_eq!(fs::read_dir(house.path(&day)).unwrap().count(), 1);
     house.wait(30 * DAY);
     assert_eq!(house.pass().expired, 1);
-    assert!(house.app.folder.days().unwrap().is_empty());
+    assert!(house.app.storage.days(Shelf::Folder).unwrap().is_empty());
 }
 
 #[test]
@@ -205,7 +209,7 @@ fn the_folder_of_a_day_that_is_not_long_past_stays_for_those_who_may_put_a_file_
     }
     house.pass();
     let left = [2, 1, 0].map(|days| Moment(NOW.0 - days * DAY_MS).day());
-    assert_eq!(house.app.folder.days().unwrap(), left);
+    assert_eq!(house.app.storage.days(Shelf::Folder).unwrap(), left);
 }
 
 #[test]
@@ -224,12 +228,12 @@ fn what_lies_there_and_is_no_file_of_ours_is_left_alone() {
 #[test]
 fn unfinished_files_are_none_of_its_business() {
     let mut house = house();
-    let mut draft = house.app.folder.create().unwrap();
+    let mut draft = house.app.storage.folder().create().unwrap();
     draft.write_all(b"half").unwrap();
     house.wait(400 * DAY);
     assert_eq!(house.pass(), Swept::default());
     let today = house.app.clock.now().day();
-    draft.keep(&format!("{today}/whole.csv")).unwrap();
+    house.app.storage.put(draft, &format!("{today}/whole.csv"), "text/csv", &Patience::none()).unwrap();
     assert!(house.path(&format!("{today}/whole.csv")).exists());
 }
 
@@ -297,8 +301,8 @@ fn an_entry_that_is_another_by_the_time_of_the_edit_is_left_as_it_is() {
     let house = house();
     let logs = [house.queued(1), house.done(1), house.failed()];
     let mut found: Vec<Found> =
-        logs.iter().map(|log| Found { place: place(log), key: None, due: Due::Entry }).collect();
-    found.push(Found { place: (Id([9; 12]), Id([9; 12])), key: None, due: Due::File });
+        logs.iter().map(|log| Found { entry: entry(log), file: None, due: Due::Entry }).collect();
+    found.push(Found { entry: (Id([9; 12]), Id([9; 12])), file: None, due: Due::File });
     house.wait(29 * DAY);
     let sweep = Sweep::new(&house.app, house.app.clock.now(), true);
     assert_eq!(house.app.store.edit(|edit| sweep.settle(edit, &found)).unwrap(), (0, 0));
@@ -324,14 +328,15 @@ fn a_file_that_cannot_be_deleted_keeps_its_entry_and_does_not_keep_the_others() 
 fn a_download_that_has_begun_completes() {
     let mut house = house();
     let log = house.done(1);
-    let mut kept = house.app.folder.read(key(&log)).unwrap().unwrap();
+    let kept = house.app.storage.read(key(&log), &Place::Folder).unwrap().unwrap();
+    let mut kept = kept.reader(0).unwrap();
     let mut bytes = [0; 2];
-    kept.file.read_exact(&mut bytes).unwrap();
+    kept.read_exact(&mut bytes).unwrap();
     house.wait(30 * DAY);
     assert_eq!(house.pass().expired, 1);
-    assert!(house.app.folder.read(key(&log)).unwrap().is_none());
+    assert!(house.app.storage.read(key(&log), &Place::Folder).unwrap().is_none());
     let mut rest = String::new();
-    kept.file.read_to_string(&mut rest).unwrap();
+    kept.read_to_string(&mut rest).unwrap();
     assert_eq!((&bytes, rest.as_str()), (b"by", "tes"));
 }
 

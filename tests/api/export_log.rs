@@ -67,8 +67,9 @@ fn an_entry_has_exactly_the_documented_keys() {
     assert_eq!((&hit["_index"], &hit["_type"], &hit["_score"]), (&"export".into(), &"_doc".into(), &1.into()));
     let keys: Vec<&str> = hit["_source"].as_object().unwrap().keys().map(String::as_str).collect();
     let documented = "organizationId dataType dataName email exportBy status requestAt completedAt exportAt fileUrl \
-        link fileType totalRecords dataTotal errorMessage request state progress rowsDone rowsTotal queuePosition \
-        startedAt durationMs fileSize sha256 expiresAt warnings attempts notification downloads";
+        link fileType totalRecords dataTotal totalTasks errorMessage request state progress rowsDone rowsTotal \
+        queuePosition startedAt durationMs fileSize sha256 expiresAt warnings config scripts faults attempts \
+        notification downloads";
     assert_eq!(keys, documented.split_whitespace().collect::<Vec<_>>());
     let source = &hit["_source"];
     assert_eq!((&source["requestAt"], &source["request"]), (&NOW.text().into(), &EVERYTHING.into()));
@@ -356,6 +357,7 @@ fn an_entry_is_what_the_description_says() {
             let fits = match described[&key]["type"].as_str().unwrap() {
                 "string" => value.is_string(),
                 "integer" => value.is_u64(),
+                "object" => value.is_object(),
                 _ => value.is_array(),
             };
             assert!(fits || (value.is_null() && described[&key]["nullable"] == true), "{key}: {value}");
@@ -409,7 +411,7 @@ fn an_export_that_failed_says_so_under_its_key() {
     let headers = [("content-type", "application/json"), ("idempotency-key", "a")];
     let send = || house.send("POST", "/api/v3/tasks/export", &house.token(), &headers, EVERYTHING.as_bytes());
     assert_eq!(send().value()["data"]["status"], "Processing");
-    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    std::fs::remove_dir_all(house.app.storage.folder().scratch()).unwrap();
     run_next(&house);
     let (reply, again) = (send(), send().value());
     let failed = entry(&house, again["data"]["_id"].as_str().unwrap());
@@ -456,7 +458,7 @@ fn a_server_that_can_do_its_work_is_ready() {
 #[test]
 fn a_server_that_cannot_keep_files_is_not_ready_and_says_nothing_of_where_they_lie() {
     let house = House::new();
-    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    std::fs::remove_dir_all(house.app.storage.folder().scratch()).unwrap();
     let reply = house.send("GET", "/ready", "", &[], b"");
     assert_eq!((reply.status, reply.message().as_str()), (503, "Not ready"));
     assert!(reply.value()["reasons"][0].as_str().unwrap().starts_with("files: "), "{}", reply.text());

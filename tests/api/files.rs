@@ -4,6 +4,7 @@ use std::io::Read;
 
 use serde_json::Value;
 use waybill::domain::Moment;
+use waybill::domain::export_log::Place;
 
 use crate::support::{House, NOW, eventually, tasks};
 
@@ -83,7 +84,7 @@ fn a_link_ends_and_so_does_a_file() {
     assert_eq!((reply.status, reply.message().as_str()), (410, "This export has expired. Run it again."));
     house.clock.set(NOW);
     let key = link.split("/files/").nth(1).unwrap().split('?').next().unwrap();
-    assert!(house.app.folder.delete(key).unwrap());
+    house.app.storage.delete(key, &Place::Folder).unwrap();
     assert_eq!(house.send("GET", &link, "", &[], b"").status, 410);
 }
 

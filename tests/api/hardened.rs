@@ -43,7 +43,7 @@ fn what_the_router_itself_refuses_is_json_too() {
 fn a_fault_of_ours_tells_its_part_and_reference_and_nothing_of_the_inside() {
     let house = House::new();
     house.load(&task(1, ""));
-    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    std::fs::remove_dir_all(house.app.storage.folder().scratch()).unwrap();
     let reply = house.post("/api/v3/tasks/export", r#"{"download":"csv"}"#);
     let answer = reply.value();
     assert_eq!((reply.status, &answer["message"]), (500, &json!("Internal server error")));
@@ -59,7 +59,7 @@ fn a_fault_of_ours_tells_its_part_and_reference_and_nothing_of_the_inside() {
 fn a_streamed_export_that_fails_before_its_first_byte_is_answered_as_json() {
     let house = House::new();
     house.load(&task(1, ""));
-    std::fs::remove_dir_all(house.app.folder.scratch()).unwrap();
+    std::fs::remove_dir_all(house.app.storage.folder().scratch()).unwrap();
     let headers = [("content-type", "application/json"), ("accept", "application/octet-stream")];
     let body = br#"{"download":"xlsx"}"#;
     let reply = house.send("POST", "/api/v3/tasks/export", &house.token(), &headers, body);

@@ -1,9 +1,14 @@
 //! The wire, as a client sees it: a server for each test, real connections.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/proxy.rs"]
+mod proxy;
+#[path = "../support/s3.rs"]
+mod s3;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bucket;
 mod catalog;
 mod configs;
 mod export_log;
@@ -12,6 +17,7 @@ mod files;
 mod guard;
 mod hardened;
 mod leaving;
+mod notices;
 mod openapi;
 mod round_trip;
 mod scripts;

@@ -4,11 +4,18 @@
 //! `WAYBILL_CRASH_ROUNDS` and `WAYBILL_CRASH_SEED` choose how many random kills there are, and which.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/s3.rs"]
+mod s3;
+
+mod bucket;
 mod client;
 mod crowd;
 mod full;
 mod house;
 mod kills;
 mod leaving;
+mod notices;
 mod places;
 mod promises;
+#[path = "../support/smtp.rs"]
+mod smtp;

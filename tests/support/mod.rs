@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod golden;
+pub mod hooks;
+pub mod smtp;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ pub struct House {
     pub app: Arc<App>,
     pub url: String,
     pub clock: Clock,
-    pub data: TempDir,
+    pub data: Arc<TempDir>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
 }
@@ -46,7 +48,21 @@ impl House {
     }
 
     pub fn with(choose: impl FnOnce(&mut Settings)) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::at(Clock::fixed(NOW), choose)
+    }
+
+    pub fn at(clock: Clock, choose: impl FnOnce(&mut Settings)) -> Self {
+        Self::of(Arc::new(tempfile::tempdir().unwrap()), clock, choose)
+    }
+
+    /// The same data folder with other settings.
+    pub fn again(self, choose: impl FnOnce(&mut Settings)) -> Self {
+        let (data, clock) = (Arc::clone(&self.data), self.clock.clone());
+        drop(self);
+        Self::of(data, clock, choose)
+    }
+
+    fn of(data: Arc<TempDir>, clock: Clock, choose: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.data.dir = data.path().join("data");
         settings.scripts.dir = data.path().join("scripts");
@@ -54,7 +70,6 @@ impl House {
         settings.server.rate_per_second = 100_000;
         settings.server.rate_burst = 100_000;
         choose(&mut settings);
-        let clock = Clock::fixed(NOW);
         let app = App::open(settings, clock.clone()).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();
@@ -80,7 +95,7 @@ impl House {
     }
 
     pub fn token_with(&self, change: impl FnOnce(&mut Claims)) -> String {
-        let mut claims = Claims::of_everything(OURS, ME, NOW, 365);
+        let mut claims = Claims::of_everything(OURS, ME, self.clock.now(), 365);
         change(&mut claims);
         self.app.keys.issue(&claims).unwrap()
     }
@@ -160,7 +175,7 @@ impl House {
     }
 
     pub fn temp_files(&self) -> usize {
-        std::fs::read_dir(self.app.folder.scratch()).unwrap().count()
+        std::fs::read_dir(self.app.storage.folder().scratch()).unwrap().count()
     }
 
     pub fn kept_files(&self) -> usize {

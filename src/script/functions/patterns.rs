@@ -12,14 +12,16 @@ pub(super) const MATCH: &str = "match";
 
 pub(super) const DOCS: &[FunctionDoc] = &[FunctionDoc {
     signature: "match(text, regex)",
-    about: "Whether a regular expression is found in a text; ^ and $ stand for its start and end, (?i) makes letters of either case equal. False for ().",
+    about: "Whether a regular expression is found in a text; ^ and $ stand for its start and end, (?i) makes letters of either case equal. False for (). At most 4,096 bytes of text.",
     example: r#"match("0812 555", "^08\\d+") → true"#,
 }];
 
+/// Bytes of a text: a search cannot be ended, and the worst takes as long as text and pattern multiplied.
+const MAX_TEXT_BYTES: usize = 4 * 1024;
 /// Bytes of a pattern.
 const MAX_PATTERN_BYTES: usize = 500;
-/// Bytes of what it is compiled to, which with the size of a text is what a search can take.
-const MAX_PROGRAM_BYTES: usize = 256 * 1024;
+/// Bytes of what a pattern is compiled to: enough for a word of any script with its end, twice.
+const MAX_PROGRAM_BYTES: usize = 128 * 1024;
 /// Bytes of what a search may remember to be faster.
 const MAX_SEARCH_BYTES: usize = 512 * 1024;
 /// Compiled patterns that a thread keeps.
@@ -37,7 +39,12 @@ pub(super) fn register(module: &mut Module) {
 fn is_match(value: Dynamic, pattern: Dynamic) -> Outcome<bool> {
     let pattern = text(MATCH, &pattern)?.unwrap_or_default();
     let regex = compiled(&pattern)?;
-    Ok(text(MATCH, &value)?.is_some_and(|text| regex.is_match(&text)))
+    match text(MATCH, &value)? {
+        Some(text) if text.len() > MAX_TEXT_BYTES => {
+            fault(format!("match takes a text of at most {MAX_TEXT_BYTES} bytes, not {}.", quoted(&text)))
+        }
+        text => Ok(text.is_some_and(|text| regex.is_match(&text))),
+    }
 }
 
 fn compiled(pattern: &str) -> Outcome<Regex> {

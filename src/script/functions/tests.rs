@@ -15,7 +15,7 @@ use crate::script::{Session, call};
 fn engine() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(StandardPackage::new().as_shared_module());
-    engine.set_max_string_size(1_000).set_max_array_size(1_000);
+    engine.set_max_string_size(5_000).set_max_array_size(1_000);
     register(&mut engine);
     engine
 }
@@ -286,8 +286,8 @@ fn lists_are_joined_without_what_is_empty() {
     holds("join([now()], \"\")", "now().to_string()");
     fails("join([1, [2]], \";\")", "item 1 is a list");
     fails("join(\"abc\", \";\")", "join takes a list, not the text \"abc\"");
-    let long = "let long = \"-\"; long.pad(600, '-');";
-    fails(&format!("{long} join([1, 2, 3], long)"), "join would make a text of more than 1000 bytes");
+    let long = "let long = \"-\"; long.pad(3000, '-');";
+    fails(&format!("{long} join([1, 2, 3], long)"), "join would make a text of more than 5000 bytes");
 }
 
 #[test]
@@ -385,6 +385,7 @@ fn a_regular_expression_is_found_or_not() {
     fails("match(\"a\", \"(\")", "\"(\" is no regular expression that match can use: unclosed group.");
     fails("match(\"a\", \"(\\\\w{50}){50}\")", "can use: it is too large.");
     fails("let long = \"y\"; long.pad(501, 'y'); match(\"a\", long)", "at most 500 bytes");
+    fails("let long = \"a\"; long.pad(4097, 'a'); match(long, \"a\")", "match takes a text of at most 4096 bytes");
     holds("let n = 0; for i in 0..100 { if match(i.to_string(), `^${i % 40}$`) { n += 1; } } n", "40");
 }
 

@@ -28,6 +28,8 @@ fn the_language_is_all_there() {
         ("let t = (); try { throw \"x\" } catch (e) { t = e + \"!\"; } t", "\"x!\""),
         ("[1, 2.5, true, (), \"x\", 'y', [1], #{a: 1}]", "[1,2.5,true,null,\"x\",\"y\",[1],{\"a\":1}]"),
         ("let text = \"aXbX\"; text.replace(\"X\", \"--\"); text", "\"a--b--\""),
+        ("`a${1}b${[1, \"x\"]}${ let n = 2; n * 2 }c${`${task.n}`}`", "\"a1b[1, \\\"x\\\"]4c7\""),
+        ("\"\" + [1] + #{a: [()]} + 'x'", "\"[1]{\\\"a\\\": [null]}x\""),
         ("[1, \"a\"].to_string()", "\"[1, \\\"a\\\"]\""),
         ("(1..5).contains(3) && 3 in [1, 2, 3]", "true"),
     ] {
@@ -40,6 +42,10 @@ fn a_fault_tells_its_line_and_column_in_the_operators_text() {
     let fault = value("let a = 1;\n  a / 0", "{}").unwrap_err();
     assert_eq!((fault.script.as_str(), fault.line, fault.column), ("expression of probe", Some(2), Some(5)));
     assert_eq!(fault.text, "Division by zero: 1 / 0.");
+    let fault = value("let s = `é${1} ${2}\n${3} ${4 / 0} ${`${5}`}`; s", "{}").unwrap_err();
+    assert_eq!((fault.line, fault.column), (Some(2), Some(10)), "{fault}");
+    let fault = value("let s = `${1} ${task.n}` + 1 / 0; s", "{}").unwrap_err();
+    assert_eq!((fault.line, fault.column), (Some(1), Some(30)), "{fault}");
     let fault = field("fn helper(x) {\n    x.nothing.more\n}\nfn value(task, args) { helper(task.n) }");
     let fault = fault.value(&session(), &Task::whole(TASK), &Args::default()).result.unwrap_err();
     assert_eq!((fault.script.as_str(), fault.line), ("fields/probe", Some(2)), "{fault}");

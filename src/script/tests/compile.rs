@@ -9,6 +9,7 @@ fn entry_points_must_be_there_with_their_parameters() {
     let fault = compiler().program(ScriptKind::Flow, "probe", "fn x() { 1 }").unwrap_err();
     assert_eq!(fault.text, "The script needs fn include(task, args) or fn rows(task, args) or fn columns(args).");
     assert!(wrong("private fn value(task, args) { 1 }").text.contains("must be written"));
+    assert!(wrong("fn to_string(x) { [] } fn value(task, args) { 1 }").text.contains("cannot be made anew"));
     assert!(wrong("fn about(x) { 1 } fn value(task, args) { 1 }").text.contains("fn about()"));
 }
 
@@ -38,6 +39,8 @@ fn faults_of_an_expression_stand_where_they_stand_in_the_config() {
     assert_eq!((fault("1 +").line, fault("1 +").script), (Some(1), "expression of x".to_owned()));
     assert_eq!((fault("a").line, fault("a").column), (Some(1), Some(1)));
     assert_eq!((fault("1;\n  nowhere()").line, fault("1;\n  nowhere()").column), (Some(2), Some(3)));
+    assert_eq!((fault("`${1} ${a}`").line, fault("`${1} ${a}`").column), (Some(1), Some(9)));
+    assert_eq!(fault("`${1} ${nowhere()}`").column, Some(9));
     assert!(fault("1 } fn other() { 2").text.contains("closing bracket"));
     assert!(compiler().expression("x", "task.n // the end").is_ok());
     assert!(compiler().expression("x", "let f = |x| x + 1; f.call(1)").is_ok());
