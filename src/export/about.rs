@@ -33,7 +33,6 @@ impl Plan {
         let columns: Vec<&str> = self.columns.iter().map(|column| column.id.as_str()).collect();
         let (selected, tasks) = (self.ids.len() as u64, self.tasks());
         let numbers = [
-            ("Export", self.id.to_string()),
             ("Columns", format!("{}: {}", columns.len(), columns.join(", "))),
             ("Tasks that match", self.matched.to_string()),
             ("Tasks in this file", tasks.to_string()),

@@ -1,6 +1,6 @@
 //! What was done to cells so that a file opens everywhere, counted, with the first places.
 
-use crate::domain::limits::{MAX_CELL_UNITS, MAX_LINK_BYTES, MAX_SHEET_LINKS, MAX_TOLD_REPAIRS};
+use crate::domain::limits::{MAX_CELL_UNITS, MAX_SHEET_LINKS, MAX_TOLD_REPAIRS};
 
 /// Why a cell is not exactly as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Repair {
             Self::LineEnds => "with carriage returns, which became line feeds.".to_owned(),
             Self::Controls => "with control characters, kept as Excel's escapes _xHHHH_.".to_owned(),
             Self::LinkAsText => format!(
-                "with an address that is plain text: not http or https, longer than {MAX_LINK_BYTES}, or behind the first {MAX_SHEET_LINKS} links of its sheet."
+                "with an address that cannot be clicked: not of the web, too long, or behind the first {MAX_SHEET_LINKS}."
             ),
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item 
     if let Some(width) = column.width {
         return usize::from(width);
     }
-    let longest = cells.map(|value| match (column.kind, &cell(value)) {
+    let longest = cells.map(|value| match (column.kind, &shown(value)) {
         (ColumnKind::Time, Cell::Text(_)) => TIME_WIDTH,
         (ColumnKind::Date, Cell::Text(_)) => DATE_WIDTH,
         (ColumnKind::Url, cell) => cell_width(cell).min(WIDEST_URL),
@@ -34,6 +34,14 @@ pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item 
         (_, cell) => cell_width(cell),
     });
     fitting(longest.max().unwrap_or(0), title)
+}
+
+/// The cell of a value, with the words of a link in place of its address.
+fn shown(value: ValueRef<'_>) -> Cell<'_> {
+    match value {
+        ValueRef::Link(link) if !link.text.is_empty() => Cell::Text(link.text.as_str().into()),
+        value => cell(value),
+    }
 }
 
 /// The width of a column with this title and this widest cell.
