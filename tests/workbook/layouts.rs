@@ -1,6 +1,5 @@
 //! The workbooks that people get, one of each kind.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -10,6 +9,7 @@ use waybill::domain::{Caller, Column, ColumnKind, FaultTally, Id, Link, RowFault
 use waybill::export;
 use waybill::intake;
 use waybill::kit::clock::Clock;
+use waybill::kit::meter::Meter;
 use waybill::render::{About, Spec};
 use waybill::settings::Settings;
 
@@ -63,11 +63,10 @@ pub fn large(tasks: u64) -> File {
 fn exported(tasks: u64, more: &str) -> File {
     let (_data, app) = house(tasks);
     let body = format!(r#"{{"download":"xlsx","background":true,"sortBy":"_id","sortOrder":"asc",{more}}}"#);
-    let mut plan = export::plan(&app, &caller(), body.as_bytes()).unwrap();
+    let mut plan = export::plan(&app, &caller(), body.as_bytes(), &Meter::new()).unwrap();
     plan.id = Id([7; 12]);
     let mut bytes = Vec::new();
-    export::stream(&app, plan, &mut bytes, &Default::default()).unwrap();
-    bytes.flush().unwrap();
+    export::stream(&app, plan, &mut bytes, &Meter::new()).unwrap();
     File { bytes, repairs: Default::default() }
 }
 

@@ -3,6 +3,8 @@
 
 mod files;
 mod golden;
+#[path = "../support/golden.rs"]
+mod kept;
 mod layouts;
 mod lists;
 mod mapping;
