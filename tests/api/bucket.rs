@@ -195,6 +195,7 @@ fn a_proxied_file_is_passed_on_whole_or_in_part() {
 }
 
 fn own_link(house: &House, id: &Value) -> String {
+    eventually("the server knows its address", || house.app.address.get().is_some());
     let id = id.as_str().unwrap().parse().unwrap();
     let log = house.app.store.view().unwrap().export(crate::support::OURS, id).unwrap().unwrap();
     waybill::export::own_link(&house.app, log.id, log.file.as_ref().unwrap())
