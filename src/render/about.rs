@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::limits::MAX_CELL_UNITS;
 use crate::domain::{FaultTally, RowFault};
 
-use super::Error;
-use super::escape;
 use super::names::start;
 use super::repairs::{Repair, Repairs};
 use super::sheet::letters;
-use super::skeleton::{Frame, with_dimension};
+use super::skeleton::{ABOUT_WIDTHS, Frame, with_dimension};
 use super::styles::Style;
-use crate::domain::limits::MAX_CELL_UNITS;
+use super::widths::{height, lines};
+use super::{Error, escape};
 
 /// What is told about a file beside its rows.
 #[derive(Debug, Clone, Default)]
@@ -105,7 +105,15 @@ impl Lines<'_> {
     fn pair(&mut self, style: Style, left: &str, right: Option<(Style, &str)>) {
         self.number += 1;
         let number = self.number;
-        self.put(format_args!("<row r=\"{number}\">"));
+        let lines = |(width, text): (&usize, &str)| lines(text, *width);
+        let texts = [left, right.map_or("", |(_, text)| text)];
+        let most = ABOUT_WIDTHS.iter().zip(texts).map(lines).max().unwrap_or(1);
+        // The title is in larger letters.
+        let most = if number == 1 { 2 } else { most };
+        match most {
+            1 => self.put(format_args!("<row r=\"{number}\">")),
+            most => self.put(format_args!("<row r=\"{number}\" ht=\"{}\">", height(most))),
+        }
         self.cell('A', style, left);
         if let Some((style, text)) = right {
             self.cell('B', style, text);

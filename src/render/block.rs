@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::domain::{self, Column, Download, Zone};
+use crate::domain::{self, Download, Zone};
 
 use super::deflate::{Deflater, Piece};
 use super::items::{Batch, Gathered};
 use super::layout::LayoutDeflater;
 use super::links::Links;
 use super::sheet::{Rows, SheetColumn};
+use super::skeleton::Sheet;
 use super::styles::Styles;
 use super::{Error, Repairs, Row, Spec, csv, json, sheet};
 
@@ -35,9 +36,9 @@ pub(super) struct Shared {
 
 impl Shared {
     /// For the rows themselves.
-    pub(super) fn new(spec: &Spec, styles: Styles) -> Self {
+    pub(super) fn new(spec: &Spec, widths: &[usize], styles: Styles) -> Self {
         let sheet = match spec.download {
-            Download::Xlsx => SheetColumn::all(&spec.columns, &styles),
+            Download::Xlsx => SheetColumn::all(&spec.columns, widths, &styles),
             _ => Vec::new(),
         };
         Self {
@@ -55,9 +56,10 @@ impl Shared {
     }
 
     /// For a sheet of items.
-    pub(super) fn of_items(spec: &Spec, columns: &[Column], item_keys: Vec<String>, styles: Styles) -> Self {
-        let sheet = SheetColumn::all(columns, &styles);
-        Self { sheet, item_keys, ..Self::new(&Spec { columns: Vec::new(), ..spec.clone() }, styles) }
+    pub(super) fn of_items(spec: &Spec, sheet: &Sheet, item_keys: Vec<String>, styles: Styles) -> Self {
+        let columns = SheetColumn::all(&sheet.columns, &sheet.widths, &styles);
+        let items = Spec { columns: Vec::new(), ..spec.clone() };
+        Self { sheet: columns, item_keys, ..Self::new(&items, &[], styles) }
     }
 }
 

@@ -55,7 +55,7 @@ impl Book {
     }
 
     pub(super) fn shared(&self, spec: &Spec, sample: &[Vec<Value>]) -> Result<Shared, Error> {
-        let mut shared = Shared::new(spec, self.frame(0)?.styles.clone());
+        let mut shared = Shared::new(spec, &self.main.widths, self.frame(0)?.styles.clone());
         shared.blue_rows = blue_rows(&spec.columns, sample);
         Ok(shared)
     }
@@ -112,7 +112,7 @@ impl Book {
             if let Some(sheet) = sheets.get(first).filter(|_| count > 0) {
                 let styles = self.frame(first)?.styles.clone();
                 let keys = spool.keys.widths.iter().map(|(key, _)| key.clone()).collect();
-                parts.extend(spool.parts(first, &Arc::new(Shared::of_items(spec, &sheet.columns, keys, styles))));
+                parts.extend(spool.parts(first, &Arc::new(Shared::of_items(spec, sheet, keys, styles))));
             }
             first += count;
         }

@@ -166,7 +166,7 @@ impl Renderer {
         };
         let shared = match &container {
             Container::Workbook(book) => book.shared(&spec, sample)?,
-            _ => Shared::new(&spec, Styles::default()),
+            _ => Shared::new(&spec, &[], Styles::default()),
         };
         Ok(Self { shared: Arc::new(shared), spec, container, next: (0, 0), repairs: Repairs::default() })
     }

@@ -147,11 +147,24 @@ fn of_utc(text: &[u8]) -> Option<Moment> {
     };
     let (year, month, day) = (number(0, 4), number(5, 2), number(8, 2));
     let (hour, minute, second) = (number(11, 2), number(14, 2), number(17, 2));
-    // Days above 28 exist in some months only.
-    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if !(1..=12).contains(&month)
+        || !(1..=month_days(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     Some(Moment(((days(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000))
+}
+
+fn month_days(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Days from 1970-01-01 to a date of the Gregorian calendar, counted from a first of March: years

@@ -14,6 +14,7 @@ use super::links::{Links, target};
 use super::moments::{Serial, Serials, Shown};
 use super::repairs::{Repair, Repairs};
 use super::styles::{Style, Styles, WRAPPED_CHARACTERS};
+use super::widths::{height, lines};
 use super::{Error, escape};
 
 /// A column as the rows need it.
@@ -23,6 +24,8 @@ pub(super) struct SheetColumn {
     start: String,
     number: usize,
     kind: ColumnKind,
+    /// In characters.
+    width: usize,
     /// The style of its numbers and times, if it has one of its own.
     format: Option<u32>,
     /// The place of its items among those of all lists.
@@ -31,12 +34,13 @@ pub(super) struct SheetColumn {
 
 impl SheetColumn {
     /// The columns of a sheet.
-    pub(super) fn all(columns: &[Column], styles: &Styles) -> Vec<Self> {
+    pub(super) fn all(columns: &[Column], widths: &[usize], styles: &Styles) -> Vec<Self> {
         let mut lists = 0..;
         let column = |(number, column): (usize, &Column)| Self {
             start: format!("<c r=\"{}", letters(number)),
             number,
             kind: column.kind,
+            width: widths.get(number).copied().unwrap_or_default(),
             format: column.format.as_deref().and_then(|format| styles.of_format(format)),
             list: if column.kind == ColumnKind::List { lists.next() } else { None },
         };
@@ -96,12 +100,16 @@ pub(super) fn row(
     let mut digits = itoa::Buffer::new();
     let place = number + 2;
     let number = digits.format(place);
-    let mut row = Row { shared, place, number, task, rows, out };
+    let start = out.len();
+    let mut row = Row { shared, place, number, task, lines: 1, rows, out };
     row.put(&["<row r=\"", number, "\">"]);
     for (column, value) in shared.sheet.iter().zip(cells) {
         row.value(column, *value)?;
     }
     row.put(&["</row>"]);
+    if row.lines > 1 {
+        row.heighten(start);
+    }
     Ok(())
 }
 
@@ -112,6 +120,8 @@ struct Row<'a> {
     /// The same in digits.
     number: &'a str,
     task: Option<Id>,
+    /// Of text, in the highest cell.
+    lines: usize,
     rows: &'a mut Rows,
     out: &'a mut Vec<u8>,
 }
@@ -177,8 +187,12 @@ impl Row<'_> {
         match target(url) {
             Some(target) => {
                 self.rows.links.add(self.place, column.number, &target);
-                let looks = self.place - 1 <= self.shared.blue_rows && !is_risky(words);
-                self.styled_text(column, looks.then_some(Style::Link), words);
+                let style = match (is_risky(words), self.place - 1 <= self.shared.blue_rows) {
+                    (true, _) => Some(Style::Quoted),
+                    (false, true) => Some(Style::Link),
+                    (false, false) => None,
+                };
+                self.styled_text(column, style, words);
             }
             None => {
                 self.repaired(Repair::LinkAsText, column);
@@ -234,8 +248,12 @@ impl Row<'_> {
     }
 
     fn text(&mut self, column: &SheetColumn, text: &str) {
-        let lines = memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some();
-        let style = match (is_risky(text), lines || WRAPPED_CHARACTERS.contains(&text.len())) {
+        let has_lines = memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some();
+        let wrapped = has_lines || WRAPPED_CHARACTERS.contains(&text.len());
+        if wrapped {
+            self.lines = self.lines.max(lines(text, column.width));
+        }
+        let style = match (is_risky(text), wrapped) {
             (false, false) => None,
             (true, false) => Some(Style::Quoted),
             (false, true) => Some(Style::Wrapped),
@@ -266,6 +284,17 @@ impl Row<'_> {
             self.repaired(Repair::Controls, column);
         }
         self.end("</t></is></c>");
+    }
+
+    /// Says in the row's tag, which starts here, how high the row is: some readers do not find out.
+    fn heighten(&mut self, start: usize) {
+        let place = start + "<row r=\"\"".len() + self.number.len();
+        let height = format!(" ht=\"{}\"", height(self.lines));
+        self.out.splice(place..place, height.bytes());
+        self.rows.marks.iter_mut().filter(|mark| mark.at > place).for_each(|mark| mark.at += height.len());
+        if self.rows.value_end > place {
+            self.rows.value_end += height.len();
+        }
     }
 
     /// Up to the quote that ends the number of the style.

@@ -12,6 +12,7 @@ use super::cell::is_risky;
 use super::names::titles;
 use super::sheet::letters;
 use super::styles::{Style, Styles};
+use super::widths::{height, lines};
 use super::{Error, Spec};
 
 /// The name of the sheet of all rows.
@@ -21,7 +22,9 @@ pub(super) const ABOUT: &str = "About";
 /// What formulas of other workbooks can call the rows by.
 const TABLE: &str = "tasks";
 /// Characters of the two columns of the last sheet.
-const ABOUT_WIDTHS: [usize; 2] = [32, 100];
+pub(super) const ABOUT_WIDTHS: [usize; 2] = [32, 100];
+/// Characters that are still readable side by side on a page.
+const PRINTED_WIDTH: usize = 300;
 /// The usual height of a row and width of a column, in pixels.
 const CELL_PIXELS: (u32, u32) = (20, 64);
 
@@ -92,7 +95,13 @@ fn frame(parts: &mut Vec<(String, Vec<u8>)>, number: usize, name: &str, formats:
     let (head, rest) = sheet.split_once("<row r=\"2\"").ok_or_else(|| missing("the template row"))?;
     let (template, tail) = rest.split_once("</row>").ok_or_else(|| missing("the template row's end"))?;
     let styles = Styles::read(template, formats)?;
-    Ok(Frame { name: name.to_owned(), styles, head: head.to_owned(), tail: tail.to_owned() })
+    Ok(Frame { name: name.to_owned(), styles, head: without_spans(head), tail: tail.to_owned() })
+}
+
+/// A header row does not reach as far as the template row made the library think.
+fn without_spans(head: &str) -> String {
+    let parted = head.split_once(" spans=\"").and_then(|(before, rest)| Some((before, rest.split_once('"')?.1)));
+    parted.map_or_else(|| head.to_owned(), |(before, after)| format!("{before}{after}"))
 }
 
 fn workbook(spec: &Spec, sheets: &[Sheet]) -> Result<Vec<u8>, Error> {
@@ -117,13 +126,19 @@ fn table(sheet: &mut Worksheet, table: &Sheet) -> Result<(), Error> {
     sheet.set_freeze_panes(1, 0)?;
     sheet.set_landscape();
     sheet.set_repeat_rows(0, 0)?;
+    if table.widths.iter().sum::<usize>() <= PRINTED_WIDTH {
+        sheet.set_print_fit_to_pages(1, 0);
+    }
     let last_column = u16::try_from(table.columns.len().saturating_sub(1)).unwrap_or(u16::MAX);
     let last_row = u32::try_from(table.rows).unwrap_or(u32::MAX);
     if !table.columns.is_empty() {
         sheet.autofilter(0, 0, last_row, last_column)?;
     }
     let (header, quoted) = (Style::Header.format(), Style::QuotedHeader.format());
-    for ((place, title), width) in (0_u16..).zip(titles(&table.columns)).zip(&table.widths) {
+    let titles = titles(&table.columns);
+    let lines = titles.iter().zip(&table.widths).map(|(title, width)| lines(title, *width)).max();
+    sheet.set_row_height(0, height(lines.unwrap_or(1)) as f64)?;
+    for ((place, title), width) in (0_u16..).zip(titles).zip(&table.widths) {
         let format = if is_risky(&title) { &quoted } else { &header };
         sheet.write_string_with_format(0, place, &title, format)?;
         sheet.set_column_width(place, *width as f64)?;
@@ -136,6 +151,7 @@ fn about(sheet: &mut Worksheet) -> Result<(), Error> {
     for (place, width) in (0..).zip(ABOUT_WIDTHS) {
         sheet.set_column_width(place, width as f64)?;
     }
+    sheet.set_print_fit_to_pages(1, 0);
     template(sheet, &[])
 }
 

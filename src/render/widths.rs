@@ -14,7 +14,11 @@ const TIME_WIDTH: usize = 19;
 const DATE_WIDTH: usize = 10;
 /// What the button of a filter takes.
 const BUTTON: usize = 3;
-const MARGIN: usize = 1;
+const MARGIN: usize = 2;
+/// The height of a line, in points.
+const LINE_POINTS: usize = 15;
+/// Lines that a row shows at most; Excel takes no row above 409 points.
+const MOST_LINES: usize = 27;
 
 /// The width of a column with this title, of which these are the first cells.
 pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item = ValueRef<'a>>) -> usize {
@@ -48,6 +52,17 @@ pub(super) fn cell_width(cell: &Cell<'_>) -> usize {
     }
 }
 
+/// The lines that a text takes in a column of this width.
+pub(super) fn lines(text: &str, width: usize) -> usize {
+    // A last line feed shows as an empty line.
+    text.split('\n').map(|line| text_width(line).div_ceil(width.max(1)).max(1)).sum()
+}
+
+/// The height of a row with so many lines, in points.
+pub(super) fn height(lines: usize) -> usize {
+    LINE_POINTS * lines.clamp(1, MOST_LINES)
+}
+
 fn text_width(text: &str) -> usize {
     text.lines().map(|line| line.chars().map(columns).sum()).max().unwrap_or(0)
 }
@@ -78,6 +93,12 @@ pub(super) fn of_column(sample: &[Vec<Value>], number: usize) -> impl Iterator<I
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_break_where_the_column_ends() {
+        assert_eq!([lines("", 5), lines("abcde", 5), lines("abcdef", 5), lines("a\nb\n", 5)], [1, 1, 2, 3]);
+        assert_eq!([height(1), height(2), height(1_000)], [15, 30, 405]);
+    }
 
     #[test]
     fn wide_characters_take_two_places_and_marks_none() {

@@ -170,15 +170,17 @@ fn file(old: Option<&ScriptFile>, made: Result<Passed, ScriptFault>, found: Foun
     }
 }
 
-/// One line for the change, and one for each fault that is new.
+/// One line for what is live or gone now, and one for each fault that is new.
 fn tell(before: &Generation, after: &Generation) {
     let old = |file: &ScriptFile| before.file(file.kind, &file.name);
     let is_other = |file: &&ScriptFile| old(file).is_none_or(|old| old.text != file.text || old.loaded != file.loaded);
     let changed: Vec<&ScriptFile> = after.files.iter().filter(|file| file.text.is_some()).filter(is_other).collect();
     let gone: Vec<&ScriptFile> =
         before.files.iter().filter(|file| after.file(file.kind, &file.name).is_none()).collect();
-    let live = after.files.iter().filter(|file| file.text.is_some()).count();
-    tracing::info!(live, changed = named(&changed), gone = named(&gone), "the scripts changed");
+    if !(changed.is_empty() && gone.is_empty()) {
+        let live = after.files.iter().filter(|file| file.text.is_some()).count();
+        tracing::info!(live, changed = named(&changed), gone = named(&gone), "the scripts changed");
+    }
     for fault in after.faults().filter(|fault| !before.faults().any(|before| before == *fault)) {
         let (file, line, column) = (format!("{}.rhai", fault.script), fault.line, fault.column);
         tracing::warn!(file, line, column, fault = fault.text, "a script has a fault; what was live stays live");

@@ -67,8 +67,9 @@ fn an_entry_has_exactly_the_documented_keys() {
     assert_eq!((&hit["_index"], &hit["_type"], &hit["_score"]), (&"export".into(), &"_doc".into(), &1.into()));
     let keys: Vec<&str> = hit["_source"].as_object().unwrap().keys().map(String::as_str).collect();
     let documented = "organizationId dataType dataName email exportBy status requestAt completedAt exportAt fileUrl \
-        link fileType totalRecords dataTotal errorMessage request state progress rowsDone rowsTotal queuePosition \
-        startedAt durationMs fileSize sha256 expiresAt warnings attempts notification downloads";
+        link fileType totalRecords dataTotal totalTasks errorMessage request state progress rowsDone rowsTotal \
+        queuePosition startedAt durationMs fileSize sha256 expiresAt warnings config scripts faults attempts \
+        notification downloads";
     assert_eq!(keys, documented.split_whitespace().collect::<Vec<_>>());
     let source = &hit["_source"];
     assert_eq!((&source["requestAt"], &source["request"]), (&NOW.text().into(), &EVERYTHING.into()));
@@ -356,6 +357,7 @@ fn an_entry_is_what_the_description_says() {
             let fits = match described[&key]["type"].as_str().unwrap() {
                 "string" => value.is_string(),
                 "integer" => value.is_u64(),
+                "object" => value.is_object(),
                 _ => value.is_array(),
             };
             assert!(fits || (value.is_null() && described[&key]["nullable"] == true), "{key}: {value}");

@@ -136,7 +136,7 @@ fn grouped(decimal: &str) -> String {
     let end = decimal.find('.').unwrap_or(decimal.len());
     let mut text = String::with_capacity(decimal.len() + end / 3);
     for (place, digit) in decimal.char_indices() {
-        if place > 0 && place < end && (end - place) % 3 == 0 {
+        if place > 0 && place < end && (end - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -45,7 +45,7 @@ fn a_fault_tells_its_line_and_column_in_the_operators_text() {
     let fault = value("let s = `é${1} ${2}\n${3} ${4 / 0} ${`${5}`}`; s", "{}").unwrap_err();
     assert_eq!((fault.line, fault.column), (Some(2), Some(10)), "{fault}");
     let fault = value("let s = `${1} ${task.n}` + 1 / 0; s", "{}").unwrap_err();
-    assert_eq!((fault.line, fault.column), (Some(1), Some(32)), "{fault}");
+    assert_eq!((fault.line, fault.column), (Some(1), Some(30)), "{fault}");
     let fault = field("fn helper(x) {\n    x.nothing.more\n}\nfn value(task, args) { helper(task.n) }");
     let fault = fault.value(&session(), &Task::whole(TASK), &Args::default()).result.unwrap_err();
     assert_eq!((fault.script.as_str(), fault.line), ("fields/probe", Some(2)), "{fault}");

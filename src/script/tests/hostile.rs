@@ -82,7 +82,7 @@ fn what_lies_deep_inside_itself_is_dropped_without_harm() {
         "let f = |x| x; loop { let g = f; f = |x| g.call(x); }",
         "let m = #{}; loop { m = #{m: m}; }",
     ] {
-        ends(body);
+        ends_within(&Scripts { max_call_ms: 300, ..settings() }, body);
     }
 }
 
