@@ -41,6 +41,9 @@ const KNOWN: Duration = Duration::from_secs(5);
 /// The most seconds that S3 lets a link hold.
 const LONGEST_LINK: u32 = 604_800;
 
+/// Since when it is known, and what.
+type Known = (Instant, Result<(), Arc<Error>>);
+
 /// The bucket of the settings.
 #[derive(Debug)]
 pub(super) struct Bucket {
@@ -55,7 +58,7 @@ pub(super) struct Bucket {
     create: bool,
     part_bytes: usize,
     /// Whether it could be used, and since when that is known.
-    known: Mutex<Option<(Instant, Result<(), Arc<Error>>)>>,
+    known: Mutex<Option<Known>>,
     /// Uploads of this process that are not complete.
     under_way: Mutex<HashSet<String>>,
 }
