@@ -72,11 +72,6 @@ fn sheet_named(file: &[u8], name: &str) -> calamine::Range<Data> {
     book.worksheet_range(name).unwrap()
 }
 
-fn sheet_names(file: &[u8]) -> Vec<String> {
-    let book: Xlsx<_> = Xlsx::new(Cursor::new(file.to_vec())).unwrap();
-    book.sheet_names().clone()
-}
-
 fn part(file: &[u8], name: &str) -> String {
     let mut archive = zip::ZipArchive::new(Cursor::new(file)).unwrap();
     let mut text = String::new();
