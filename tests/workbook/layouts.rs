@@ -110,7 +110,7 @@ fn config() -> File {
             json(&format!("{}", 1250.5 - 400.25 * n as f64)),
             json(&format!("0.{n}25")),
             json(["1", "2.5", "true", "\"L\""][n % 4]),
-            if n % 3 == 0 { Value::Empty } else { json("3") },
+            if n.is_multiple_of(3) { Value::Empty } else { json("3") },
             text(&format!("2025-06-{:02}T0{}:30:00+00:00", n + 1, n % 10)),
             text(&format!("2025-07-{:02}", n + 1)),
             text("-6.2088,106.8456"),
