@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::domain::ScriptFault;
 use crate::domain::config::{RESERVED_KEY, SCRIPT};
 use crate::domain::field::{RESERVED, SWITCHES, reserved};
-use crate::domain::limits::{MAX_COLUMN_WIDTH, MAX_FORMAT_CHARS};
+use crate::domain::limits::MAX_COLUMN_WIDTH;
 use crate::domain::request::closest;
+use crate::domain::{ScriptFault, is_number_format};
 use crate::script::{Generation, ScriptKind};
 
 use super::item::Item;
@@ -73,11 +73,8 @@ fn check_costs(field: &mut Item, computed: bool, ids: &mut HashSet<String>) {
 }
 
 fn check_look(field: &mut Item) {
-    let is_format =
-        |text: &str| (1..=MAX_FORMAT_CHARS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if field.text("format").is_some_and(|text| !is_format(text)) {
-        let what = format!("must be 1 to {MAX_FORMAT_CHARS} characters without control characters.");
-        field.fault("format", &what);
+    if field.text("format").is_some_and(|text| !is_number_format(text)) {
+        field.fault("format", "must be a number format of Excel such as #,##0.00 or dd/mm/yyyy.");
     }
     let is_width = |value: &Value| value.as_f64().is_some_and(|width| (1.0..=MAX_COLUMN_WIDTH).contains(&width));
     if field.value("width").is_some_and(|value| !is_width(value)) {

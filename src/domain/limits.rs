@@ -54,8 +54,6 @@ pub const MAX_CONFIG_FAULTS: usize = 100;
 pub const MAX_CONFIG_PAGE: u64 = 100;
 /// Characters of the name of a flow, a hub or a config.
 pub const MAX_NAME_CHARS: usize = 200;
-/// Characters of an Excel number format (Excel).
-pub const MAX_FORMAT_CHARS: usize = 255;
 /// The width of a column in characters (Excel).
 pub const MAX_COLUMN_WIDTH: f64 = 255.0;
 /// Scripts in the folder of scripts.

@@ -269,7 +269,7 @@ fn every_fault_of_a_config_is_told_at_once() {
             "The fields.0.flowId field must be a list.",
             "The fields.0.flowName.0 field must be a string.",
             "The selected fields.1.id is invalid. There is no reserved key statu. Did you mean status?",
-            "The fields.1.format field must be 1 to 255 characters without control characters.",
+            "The fields.1.format field must be a number format of Excel such as #,##0.00 or dd/mm/yyyy.",
             "The fields.1.width field must be a number between 1 and 255.",
             "The fields.2.id field must not be status, which every task has.",
             "The fields.2.additionalField field is not for component script, which makes one column.",
@@ -324,7 +324,7 @@ fn each_rule_of_a_column_has_its_sentence() {
         ),
         (
             json!({"id": "x", "component": "input", "title": "X", "format": "0\n"}),
-            "The fields.0.format field must be 1 to 255 characters without control characters.",
+            "The fields.0.format field must be a number format of Excel such as #,##0.00 or dd/mm/yyyy.",
         ),
         (
             json!({"id": "x", "component": "input", "title": "X", "width": "12"}),
