@@ -16,13 +16,19 @@ const NOW: Moment = Moment(1_749_974_400_000);
 const MAX_SHOWN_CHARS: usize = 160;
 
 impl Program {
-    /// What `about()` says; nothing where there is none, or where it says no text.
-    pub fn about(&self) -> Option<String> {
+    /// What `about()` says; nothing where there is none.
+    ///
+    /// # Errors
+    /// What it ends with, or that what it gives is no text.
+    pub fn about(&self) -> Result<Option<String>, ScriptFault> {
         if !self.has("about") {
-            return None;
+            return Ok(None);
         }
-        let text = |given: &Dynamic| Ok(given.as_immutable_string_ref().ok().map(|text| text.to_string()));
-        self.ran(&session(NOW, Zone::utc()), "about", || [], text).result.ok().flatten()
+        let text = |given: &Dynamic| match given.as_immutable_string_ref() {
+            Ok(text) => Ok(Some(text.to_string())),
+            Err(_) => Err(format!("gave {} where a text was expected", convert::kind(given))),
+        };
+        self.ran(&session(NOW, Zone::utc()), "about", || [], text).result
     }
 
     /// Runs each `#{task, args, expect}` of `examples()` and says how many there are. An example may also

@@ -166,7 +166,7 @@ fn examples_are_run_and_a_mismatch_says_what_came() {
         )
     };
     let program = field(&text("0"));
-    assert_eq!(program.about().as_deref(), Some("Twice"));
+    assert_eq!(program.about(), Ok(Some("Twice".to_owned())));
     assert_eq!(program.run_examples(), Ok(2));
     let fault = field(&text("5")).run_examples().unwrap_err();
     assert_eq!(fault.text, "Example 2: expected 5, came 0.");
