@@ -3,6 +3,7 @@
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value as Json;
 
+use crate::domain::limits::MAX_SCRIPT_EXAMPLES;
 use crate::domain::{Moment, ScriptFault, Value, Zone};
 
 use super::convert;
@@ -35,16 +36,20 @@ impl Program {
     /// name the moment that it is, `now`, and the `zone`.
     ///
     /// # Errors
-    /// The first example that ends with a fault, or gives anything but what it expects.
+    /// The first example that ends with a fault, or gives anything but what it expects; or that there are too
+    /// many.
     pub fn run_examples(&self) -> Result<usize, ScriptFault> {
         if !self.has("examples") || self.kind() == ScriptKind::Lib {
             return Ok(0);
         }
-        let list = |given: &Dynamic| {
-            let list = given.as_array_ref().map(|list| list.clone());
-            list.map_err(|_| {
-                format!("gave {} where a list of #{{task, args, expect}} was expected", convert::kind(given))
-            })
+        let list = |given: &Dynamic| match given.as_array_ref() {
+            Ok(list) if list.len() > MAX_SCRIPT_EXAMPLES => {
+                Err(format!("gave {} examples; the most is {MAX_SCRIPT_EXAMPLES}", list.len()))
+            }
+            Ok(list) => Ok(list.clone()),
+            Err(_) => {
+                Err(format!("gave {} where a list of #{{task, args, expect}} was expected", convert::kind(given)))
+            }
         };
         let examples: Array = self.ran(&session(NOW, Zone::utc()), "examples", || [], list).result?;
         for (place, example) in examples.iter().enumerate() {

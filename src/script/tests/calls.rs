@@ -176,3 +176,16 @@ fn examples_are_run_and_a_mismatch_says_what_came() {
     );
     assert_eq!(program.run_examples(), Ok(3));
 }
+
+#[test]
+fn a_script_has_no_more_examples_than_the_most() {
+    let program = |count: usize| {
+        field(&format!(
+            "fn value(task, args) {{ 1 }}\n\
+             fn examples() {{ let all = []; all.pad({count}, #{{expect: 1}}); all }}"
+        ))
+    };
+    assert_eq!(program(100).run_examples(), Ok(100));
+    let fault = program(101).run_examples().unwrap_err();
+    assert_eq!(fault.text, "The function examples gave 101 examples; the most is 100.");
+}
