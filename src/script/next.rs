@@ -154,6 +154,7 @@ fn passing(compiler: &Compiler, kind: ScriptKind, name: &str, text: &Arc<str>) -
     let program = compiler.program(kind, name, text)?;
     let about = program.about()?;
     program.run_examples()?;
+    program.count_anew();
     Ok(Passed { program, about, text: Arc::clone(text) })
 }
 

@@ -101,7 +101,10 @@ fn a_script_goes_live_when_its_examples_come_out_and_not_before() {
     let fault = generation.program(ScriptKind::Field, "twice").unwrap_err();
     assert_eq!(field(&generation, "twice").fault, Some(fault));
     house.write("fields/twice.rhai", &script(4));
-    assert_eq!(value(&house.look(2), "twice"), "40");
+    let generation = house.look(2);
+    let calls = || field(&generation, "twice").program.as_ref().unwrap().counters().calls;
+    assert_eq!(calls(), 0, "those of the examples are not counted");
+    assert_eq!((value(&generation, "twice").as_str(), calls()), ("40", 1));
 }
 
 #[test]
