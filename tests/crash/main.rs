@@ -17,5 +17,6 @@ mod leaving;
 mod notices;
 mod places;
 mod promises;
+mod scripts;
 #[path = "../support/smtp.rs"]
 mod smtp;
