@@ -20,3 +20,4 @@ mod promises;
 mod scripts;
 #[path = "../support/smtp.rs"]
 mod smtp;
+mod swap;
