@@ -64,12 +64,8 @@ fn task(number: usize) -> Id {
 }
 
 fn sheet(file: &[u8]) -> calamine::Range<Data> {
-    sheet_named(file, "main")
-}
-
-fn sheet_named(file: &[u8], name: &str) -> calamine::Range<Data> {
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(file.to_vec())).unwrap();
-    book.worksheet_range(name).unwrap()
+    book.worksheet_range("main").unwrap()
 }
 
 fn part(file: &[u8], name: &str) -> String {

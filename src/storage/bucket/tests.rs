@@ -53,7 +53,8 @@ fn links_are_signed_by_the_rules_that_give_the_published_signature() {
         ["attachment; filename=\"T_glich.csv\"; filename*=UTF-8''T%C3%A4glich.csv", "text/csv; charset=utf-8"];
     let named = bucket.link("examplebucket", "of/us/20130524/task_1-a.csv", headers, 3600, THEN).unwrap();
     for (link, seconds) in [(&bare, "86400"), (&named, "3600")] {
-        assert!(link.contains(&format!("X-Amz-Expires={seconds}&")), "{link}");
+        // The pairs of the query come in any order.
+        assert!(link.split(['?', '&']).any(|pair| pair == format!("X-Amz-Expires={seconds}")), "{link}");
         assert!(link.contains(&format!("X-Amz-Signature={}", signature(link, SECRET))), "{link}");
     }
 }
