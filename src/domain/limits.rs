@@ -60,5 +60,7 @@ pub const MAX_COLUMN_WIDTH: f64 = 255.0;
 pub const MAX_SCRIPTS: usize = 1_000;
 /// Bytes of one script's file.
 pub const MAX_SCRIPT_BYTES: u64 = 256 * 1024;
+/// Examples of one script.
+pub const MAX_SCRIPT_EXAMPLES: usize = 100;
 /// Characters of a script's name.
 pub const MAX_SCRIPT_NAME: usize = 64;

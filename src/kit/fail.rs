@@ -5,15 +5,19 @@
 //! - `WAYBILL_FAIL_AT`: the place where the disk is full.
 //! - `WAYBILL_FAIL_FILE`: a file that holds what `WAYBILL_FAIL_AT` would, and is read each time, so
 //!   that failures come and go while the process runs. Without the file nothing fails.
+//! - `WAYBILL_HOLD_FILE`: a file that names the place where the process waits, for as long as the file
+//!   names it.
 //!
 //! A place is its name, meant each time it is passed, or `name:3`, meant the third time alone.
 //! The count begins anew when the file says something else.
 
 use std::io;
 
-/// Ends the process here, as a kill would, when that was asked for.
+/// Waits here, or ends the process here as a kill would, when that was asked for.
 #[inline]
 pub fn place(name: &str) {
+    #[cfg(debug_assertions)]
+    asked::hold(name);
     #[cfg(debug_assertions)]
     if asked::death(name) {
         std::process::abort();
@@ -37,6 +41,7 @@ mod asked {
     use std::fs;
     use std::path::PathBuf;
     use std::sync::{LazyLock, Mutex, PoisonError};
+    use std::time::{Duration, Instant};
 
     /// What the system says when a disk is full (ENOSPC).
     pub const NO_SPACE: i32 = 28;
@@ -45,9 +50,24 @@ mod asked {
     pub static FAIL_AT: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("WAYBILL_FAIL_AT").ok());
     pub static FAIL_FILE: LazyLock<Option<PathBuf>> =
         LazyLock::new(|| Some(std::env::var_os("WAYBILL_FAIL_FILE")?.into()));
+    pub static HOLD_FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| Some(std::env::var_os("WAYBILL_HOLD_FILE")?.into()));
+
+    /// Who asked for a hold may be gone.
+    const LONGEST_HOLD: Duration = Duration::from_secs(120);
+    const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
     static DEATHS: Mutex<Passes> = Mutex::new(Passes::new());
     static FAILURES: Mutex<Passes> = Mutex::new(Passes::new());
+
+    pub fn hold(name: &str) {
+        let Some(file) = &*HOLD_FILE else { return };
+        let since = Instant::now();
+        let is_meant = || fs::read_to_string(file).is_ok_and(|asked| asked.trim() == name);
+        while is_meant() && since.elapsed() < LONGEST_HOLD {
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+    }
 
     pub fn death(name: &str) -> bool {
         DIE_AT.as_ref().is_some_and(|asked| is_due(&DEATHS, asked, name))
@@ -101,7 +121,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Output};
 
-    use super::asked::{DIE_AT, FAIL_AT, FAIL_FILE, NO_SPACE, Passes};
+    use super::asked::{DIE_AT, FAIL_AT, FAIL_FILE, HOLD_FILE, NO_SPACE, Passes};
     use super::*;
 
     /// Runs one of these tests again, in a process whose environment is its own.
@@ -193,6 +213,29 @@ mod tests {
         let file = folder.path().join("fail");
         let test = "a_file_switches_failures_on_and_off_while_the_process_runs";
         let output = again(test, "WAYBILL_FAIL_FILE", file.to_str().unwrap());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    #[test]
+    fn a_place_is_passed_once_the_file_names_another() {
+        if let Some(file) = &*HOLD_FILE {
+            place("draft");
+            fs::write(file, "draft\n").unwrap();
+            place("elsewhere");
+            let (passed, passes) = std::sync::mpsc::channel();
+            let held = std::thread::spawn(move || {
+                place("draft");
+                passed.send(()).unwrap();
+            });
+            assert!(passes.recv_timeout(std::time::Duration::from_millis(50)).is_err(), "it is held");
+            fs::write(file, "elsewhere").unwrap();
+            held.join().unwrap();
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hold");
+        let output =
+            again("a_place_is_passed_once_the_file_names_another", "WAYBILL_HOLD_FILE", file.to_str().unwrap());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }

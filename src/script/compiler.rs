@@ -8,6 +8,7 @@ use rhai::module_resolvers::StaticModuleResolver;
 use rhai::{Engine, Module, Scope};
 
 use crate::domain::ScriptFault;
+use crate::domain::limits::MAX_SCRIPT_BYTES;
 use crate::settings::Scripts;
 
 use super::call::{self, Allowance};
@@ -16,10 +17,8 @@ use super::lint::{self, Natives, Unit};
 use super::program::Compiled;
 use super::{Program, ScriptKind, engine, interpolation, reads};
 
-/// Bytes of a file.
-pub(super) const MAX_FILE_BYTES: usize = 256 * 1024;
 /// Bytes of an expression in a config.
-const MAX_EXPRESSION_BYTES: usize = 16 * 1024;
+const MAX_EXPRESSION_BYTES: u64 = 16 * 1024;
 /// What an expression becomes the body of; it ends with a line of its own.
 const BEFORE_EXPRESSION: &str = "fn value(task, args) {\n";
 
@@ -50,7 +49,7 @@ impl Compiler {
     /// The first thing that is wrong with it.
     pub fn program(&self, kind: ScriptKind, name: &str, text: &str) -> Result<Program, ScriptFault> {
         let label = format!("{}/{name}", kind.folder());
-        let unit = parse(&self.engine, Origin::file(&label, text), text, MAX_FILE_BYTES)?;
+        let unit = parse(&self.engine, Origin::file(&label, text), text, MAX_SCRIPT_BYTES)?;
         lint::entry_points(&unit, kind)?;
         self.finish(unit, kind, text)
     }
@@ -102,7 +101,7 @@ impl Loading {
         let mut waiting = BTreeMap::new();
         for (name, text) in libs {
             let origin = Origin::file(&format!("lib/{name}"), text);
-            match parse(&self.engine, origin, text, MAX_FILE_BYTES) {
+            match parse(&self.engine, origin, text, MAX_SCRIPT_BYTES) {
                 Ok(unit) => drop(waiting.insert((*name).to_owned(), unit)),
                 Err(fault) => faults.push(((*name).to_owned(), fault)),
             }
@@ -134,8 +133,8 @@ impl Loading {
     }
 }
 
-fn parse(engine: &Engine, origin: Origin, text: &str, most: usize) -> Result<Unit, ScriptFault> {
-    if text.len() > most {
+fn parse(engine: &Engine, origin: Origin, text: &str, most: u64) -> Result<Unit, ScriptFault> {
+    if text.len() as u64 > most {
         return Err(origin.fault(format!("The script has {} bytes; it can have {most}.", text.len())));
     }
     let parsed = |text: &str, origin: &Origin| engine.compile(text).map_err(|error| origin.of_parsing(&error));

@@ -12,9 +12,12 @@ use super::types::{Link, Time};
 const MAX_JSON_BYTES: usize = 1 << 20;
 /// Lists and maps inside each other in one cell.
 const MAX_DEPTH: usize = 32;
+/// Floats from here on stay floats: a whole number of more than 15 digits is a text in a workbook.
+const WHOLE_BELOW: f64 = 1e15;
 
 /// A cell of at most so many bytes: texts are shared, so that what a script holds can be far less than what
-/// it gives.
+/// it gives. A float without a fraction is written as the whole number that it is, also one that the script
+/// hands through from the task: arithmetic turns numbers into floats, and nobody asked for `43.0` in a file.
 ///
 /// # Errors
 /// The rest of a sentence, where it is nothing that a cell can hold.
@@ -36,8 +39,7 @@ fn cell_of(given: &Dynamic, left: &mut usize) -> Result<Value, String> {
     if given.is_map() {
         return Err("gave a map where a cell was expected".to_owned());
     }
-    let mut json = String::new();
-    write(&mut json, given, 0, *left)?;
+    let json = written(given, *left, Whole::Short)?;
     *left -= json.len();
     Ok(Value::Json(json.into()))
 }
@@ -87,14 +89,12 @@ pub(super) fn columns(given: &Dynamic) -> Result<Vec<ExtraColumn>, String> {
         .collect()
 }
 
-/// Any value as JSON.
+/// Any value as JSON that is read back as the same value.
 ///
 /// # Errors
 /// The rest of a sentence, where a part of it cannot be.
 pub(super) fn json(given: &Dynamic) -> Result<String, String> {
-    let mut json = String::new();
-    write(&mut json, given, 0, MAX_JSON_BYTES)?;
-    Ok(json)
+    written(given, MAX_JSON_BYTES, Whole::Float)
 }
 
 /// What a value is called in faults.
@@ -146,57 +146,89 @@ fn column(given: &Dynamic) -> Result<ExtraColumn, String> {
     Ok(ExtraColumn { id, title, format: text("format")? })
 }
 
-fn write(out: &mut String, given: &Dynamic, depth: usize, most_bytes: usize) -> Result<(), String> {
-    if depth > MAX_DEPTH {
-        return Err(format!("gave more than {MAX_DEPTH} lists and maps inside each other"));
-    }
-    if let Ok(text) = given.as_immutable_string_ref() {
-        out.push_str(&quote(&text));
-    } else if let Ok(list) = given.as_array_ref() {
-        out.push('[');
-        for (place, item) in list.iter().enumerate() {
-            out.push_str(if place > 0 { "," } else { "" });
-            write(out, item, depth + 1, most_bytes)?;
-        }
-        out.push(']');
-    } else if let Ok(map) = given.as_map_ref() {
-        out.push('{');
-        for (place, (key, item)) in map.iter().enumerate() {
-            out.push_str(if place > 0 { "," } else { "" });
-            out.push_str(&quote(key));
-            out.push(':');
-            write(out, item, depth + 1, most_bytes)?;
-        }
-        out.push('}');
-    } else {
-        out.push_str(&scalar(given)?);
-    }
-    if out.len() > most_bytes {
-        return Err("gave more bytes than a call can hold".to_owned());
-    }
-    Ok(())
+fn written(given: &Dynamic, most_bytes: usize, whole: Whole) -> Result<String, String> {
+    let mut writer = Writer { json: String::new(), most_bytes, whole };
+    writer.value(given, 0)?;
+    Ok(writer.json)
 }
 
-fn scalar(given: &Dynamic) -> Result<String, String> {
-    if let Ok(number) = given.as_float() {
-        let finite = serde_json::Number::from_f64(number);
-        return finite.map(|number| number.to_string()).ok_or_else(|| "gave a number that is not finite".to_owned());
+/// How a float without a fraction is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    /// `43`
+    Short,
+    /// `43.0`, which is read back as a float.
+    Float,
+}
+
+struct Writer {
+    json: String,
+    most_bytes: usize,
+    whole: Whole,
+}
+
+impl Writer {
+    fn value(&mut self, given: &Dynamic, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("gave more than {MAX_DEPTH} lists and maps inside each other"));
+        }
+        if let Ok(text) = given.as_immutable_string_ref() {
+            self.json.push_str(&quote(&text));
+        } else if let Ok(list) = given.as_array_ref() {
+            self.json.push('[');
+            for (place, item) in list.iter().enumerate() {
+                self.json.push_str(if place > 0 { "," } else { "" });
+                self.value(item, depth + 1)?;
+            }
+            self.json.push(']');
+        } else if let Ok(map) = given.as_map_ref() {
+            self.json.push('{');
+            for (place, (key, item)) in map.iter().enumerate() {
+                self.json.push_str(if place > 0 { "," } else { "" });
+                self.json.push_str(&quote(key));
+                self.json.push(':');
+                self.value(item, depth + 1)?;
+            }
+            self.json.push('}');
+        } else {
+            let scalar = self.scalar(given)?;
+            self.json.push_str(&scalar);
+        }
+        if self.json.len() > self.most_bytes {
+            return Err("gave more bytes than a call can hold".to_owned());
+        }
+        Ok(())
     }
-    if let Some(time) = given.read_lock::<Time>() {
-        return Ok(quote(&time.0.at.text()));
+
+    fn scalar(&self, given: &Dynamic) -> Result<String, String> {
+        if let Ok(number) = given.as_float() {
+            return self.float(number).ok_or_else(|| "gave a number that is not finite".to_owned());
+        }
+        if let Some(time) = given.read_lock::<Time>() {
+            return Ok(quote(&time.0.at.text()));
+        }
+        if let Some(link) = given.read_lock::<Link>() {
+            return Ok(quote(&link.0.url));
+        }
+        if given.is_unit() {
+            return Ok("null".to_owned());
+        }
+        if let Ok(letter) = given.as_char() {
+            return Ok(quote(letter.encode_utf8(&mut [0; 4])));
+        }
+        match (given.as_int(), given.as_bool()) {
+            (Ok(whole), _) => Ok(whole.to_string()),
+            (_, Ok(truth)) => Ok(truth.to_string()),
+            _ => Err(format!("gave {} where a cell was expected", kind(given))),
+        }
     }
-    if let Some(link) = given.read_lock::<Link>() {
-        return Ok(quote(&link.0.url));
-    }
-    if given.is_unit() {
-        return Ok("null".to_owned());
-    }
-    if let Ok(letter) = given.as_char() {
-        return Ok(quote(letter.encode_utf8(&mut [0; 4])));
-    }
-    match (given.as_int(), given.as_bool()) {
-        (Ok(whole), _) => Ok(whole.to_string()),
-        (_, Ok(truth)) => Ok(truth.to_string()),
-        _ => Err(format!("gave {} where a cell was expected", kind(given))),
+
+    /// Nothing for what JSON has no number for.
+    fn float(&self, number: f64) -> Option<String> {
+        if self.whole == Whole::Short && number.fract() == 0.0 && number.abs() < WHOLE_BELOW {
+            // The sum takes its sign from a zero.
+            return Some(format!("{:.0}", number + 0.0));
+        }
+        serde_json::Number::from_f64(number).map(|number| number.to_string())
     }
 }

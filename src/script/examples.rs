@@ -3,6 +3,7 @@
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value as Json;
 
+use crate::domain::limits::MAX_SCRIPT_EXAMPLES;
 use crate::domain::{Moment, ScriptFault, Value, Zone};
 
 use super::convert;
@@ -16,29 +17,39 @@ const NOW: Moment = Moment(1_749_974_400_000);
 const MAX_SHOWN_CHARS: usize = 160;
 
 impl Program {
-    /// What `about()` says; nothing where there is none, or where it says no text.
-    pub fn about(&self) -> Option<String> {
+    /// What `about()` says; nothing where there is none.
+    ///
+    /// # Errors
+    /// What it ends with, or that what it gives is no text.
+    pub fn about(&self) -> Result<Option<String>, ScriptFault> {
         if !self.has("about") {
-            return None;
+            return Ok(None);
         }
-        let text = |given: &Dynamic| Ok(given.as_immutable_string_ref().ok().map(|text| text.to_string()));
-        self.ran(&session(NOW, Zone::utc()), "about", || [], text).result.ok().flatten()
+        let text = |given: &Dynamic| match given.as_immutable_string_ref() {
+            Ok(text) => Ok(Some(text.to_string())),
+            Err(_) => Err(format!("gave {} where a text was expected", convert::kind(given))),
+        };
+        self.ran(&session(NOW, Zone::utc()), "about", || [], text).result
     }
 
     /// Runs each `#{task, args, expect}` of `examples()` and says how many there are. An example may also
     /// name the moment that it is, `now`, and the `zone`.
     ///
     /// # Errors
-    /// The first example that ends with a fault, or gives anything but what it expects.
+    /// The first example that ends with a fault, or gives anything but what it expects; or that there are too
+    /// many.
     pub fn run_examples(&self) -> Result<usize, ScriptFault> {
         if !self.has("examples") || self.kind() == ScriptKind::Lib {
             return Ok(0);
         }
-        let list = |given: &Dynamic| {
-            let list = given.as_array_ref().map(|list| list.clone());
-            list.map_err(|_| {
-                format!("gave {} where a list of #{{task, args, expect}} was expected", convert::kind(given))
-            })
+        let list = |given: &Dynamic| match given.as_array_ref() {
+            Ok(list) if list.len() > MAX_SCRIPT_EXAMPLES => {
+                Err(format!("gave {} examples; the most is {MAX_SCRIPT_EXAMPLES}", list.len()))
+            }
+            Ok(list) => Ok(list.clone()),
+            Err(_) => {
+                Err(format!("gave {} where a list of #{{task, args, expect}} was expected", convert::kind(given)))
+            }
         };
         let examples: Array = self.ran(&session(NOW, Zone::utc()), "examples", || [], list).result?;
         for (place, example) in examples.iter().enumerate() {

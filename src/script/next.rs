@@ -51,8 +51,13 @@ pub(super) fn next(before: &Generation, look: Look, settings: &Scripts, now: Mom
 /// Files of `lib` by their names.
 type Texts = BTreeMap<String, Arc<str>>;
 
-/// A text that passes.
-type Passed = (Program, Arc<str>);
+/// A script that passes.
+#[derive(Clone)]
+struct Passed {
+    program: Program,
+    about: Option<String>,
+    text: Arc<str>,
+}
 
 /// What is live in `lib`, and what compiles the other scripts with it.
 struct Shelf {
@@ -67,13 +72,13 @@ impl Shelf {
     /// that one, where it does not fit the others any more, to none; until all pass.
     fn of(before: &Generation, found: &[Found], settings: &Scripts) -> Self {
         let old = live_libs(before);
-        let last = |name: &str| old.get(name).map(|(_, text)| Arc::clone(text));
+        let last = |name: &str| old.get(name).map(|passed| Arc::clone(&passed.text));
         let (mut tried, mut faults) = (Texts::new(), BTreeMap::new());
         for lib in found {
             let text = lib.text.clone().map_err(|fault| faults.insert(lib.name.clone(), fault)).ok();
             tried.extend(text.or_else(|| last(&lib.name)).map(|text| (lib.name.clone(), text)));
         }
-        while !tried.iter().eq(old.iter().map(|(name, (_, text))| (name, text))) {
+        while !tried.iter().eq(old.iter().map(|(name, passed)| (name, &passed.text))) {
             let (compiler, live, wrong) = attempt(settings, &tried);
             if wrong.is_empty() {
                 return Self { compiler: Arc::new(compiler), is_new: true, live, faults };
@@ -92,18 +97,21 @@ impl Shelf {
     /// What becomes of a file of `lib`.
     fn file(&self, old: Option<&ScriptFile>, found: Found, now: Moment) -> ScriptFile {
         let (live, fault) = (self.live.get(&found.name).cloned(), self.faults.get(&found.name).cloned());
-        let text = live.as_ref().map(|(_, text)| text);
+        let text = live.as_ref().map(|passed| &passed.text);
         let since = old.filter(|old| old.text.as_ref() == text).and_then(|old| old.loaded).unwrap_or(now);
-        let about = live.as_ref().and_then(|(program, _)| program.about());
-        let (program, text) = live.unzip();
-        let loaded = text.as_ref().map(|_| since);
+        let loaded = text.map(|_| since);
+        let about = live.as_ref().and_then(|passed| passed.about.clone());
+        let (program, text) = live.map(|passed| (passed.program, passed.text)).unzip();
         ScriptFile { kind: found.kind, name: found.name, about, program, text, loaded, fault, seen: found.text }
     }
 }
 
 fn live_libs(before: &Generation) -> BTreeMap<String, Passed> {
     let libs = before.files.iter().filter(|file| file.kind == ScriptKind::Lib);
-    let live = |file: &ScriptFile| Some((file.name.clone(), (file.program.clone()?, file.text.clone()?)));
+    let live = |file: &ScriptFile| {
+        let passed = Passed { program: file.program.clone()?, about: file.about.clone(), text: file.text.clone()? };
+        Some((file.name.clone(), passed))
+    };
     libs.filter_map(live).collect()
 }
 
@@ -115,7 +123,7 @@ fn attempt(settings: &Scripts, texts: &Texts) -> (Compiler, BTreeMap<String, Pas
     if wrong.is_empty() {
         for (name, text) in texts {
             match passing(&compiler, ScriptKind::Lib, name, text) {
-                Ok(program) => drop(live.insert(name.clone(), (program, Arc::clone(text)))),
+                Ok(passed) => drop(live.insert(name.clone(), passed)),
                 Err(fault) => wrong.push((name.clone(), fault)),
             }
         }
@@ -141,24 +149,24 @@ fn mentioned(text: &str) -> impl Iterator<Item = &str> {
     text.split("lib/").skip(1).filter_map(move |rest| rest.split(is_end).next())
 }
 
-/// A script that compiles, is linted, and whose examples come out as it says.
-fn passing(compiler: &Compiler, kind: ScriptKind, name: &str, text: &str) -> Result<Program, ScriptFault> {
+/// A script that compiles, is linted, says what it is for, and whose examples come out as it says.
+fn passing(compiler: &Compiler, kind: ScriptKind, name: &str, text: &Arc<str>) -> Result<Passed, ScriptFault> {
     let program = compiler.program(kind, name, text)?;
+    let about = program.about()?;
     program.run_examples()?;
-    Ok(program)
+    program.count_anew();
+    Ok(Passed { program, about, text: Arc::clone(text) })
 }
 
 fn compiled(compiler: &Compiler, found: &Found) -> Result<Passed, ScriptFault> {
-    let text = found.text.clone()?;
-    Ok((passing(compiler, found.kind, &found.name, &text)?, text))
+    passing(compiler, found.kind, &found.name, found.text.as_ref().map_err(Clone::clone)?)
 }
 
 /// What becomes of a file that was written anew, or whose libs were.
 fn file(old: Option<&ScriptFile>, made: Result<Passed, ScriptFault>, found: Found, now: Moment) -> ScriptFile {
     let Found { kind, name, text: seen } = found;
     match (made, old) {
-        (Ok((program, text)), _) => {
-            let about = program.about();
+        (Ok(Passed { program, about, text }), _) => {
             let (program, text, loaded) = (Some(program), Some(text), Some(now));
             ScriptFile { kind, name, about, program, text, loaded, fault: None, seen }
         }

@@ -56,7 +56,7 @@ struct Tally {
     left: AtomicI64,
 }
 
-/// What all calls of a script came to since it was compiled.
+/// What the calls of a script came to, those of its own examples left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Calls.
@@ -174,7 +174,7 @@ impl Program {
         &self.0.reads
     }
 
-    /// What all its calls came to.
+    /// What its calls came to.
     pub fn counters(&self) -> Counters {
         let Tally { calls, faults, micros, .. } = &self.0.counters;
         Counters { calls: calls.load(Relaxed), faults: faults.load(Relaxed), micros: micros.load(Relaxed) }
@@ -209,6 +209,13 @@ impl Program {
             return Ran { result: Ok(Vec::new()), spent: Spent::default() };
         }
         self.ran(session, "columns", || [args.0.clone()], convert::columns)
+    }
+
+    /// Counts from here on: whoever asks wants to know of exports, not of what was tried before. Bytes that
+    /// were left behind are still there.
+    pub(super) fn count_anew(&self) {
+        let Tally { calls, faults, micros, .. } = &self.0.counters;
+        [calls, faults, micros].into_iter().for_each(|counter| counter.store(0, Relaxed));
     }
 
     pub(super) fn kind(&self) -> ScriptKind {

@@ -17,5 +17,7 @@ mod leaving;
 mod notices;
 mod places;
 mod promises;
+mod scripts;
 #[path = "../support/smtp.rs"]
 mod smtp;
+mod swap;

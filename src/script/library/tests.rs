@@ -101,7 +101,29 @@ fn a_script_goes_live_when_its_examples_come_out_and_not_before() {
     let fault = generation.program(ScriptKind::Field, "twice").unwrap_err();
     assert_eq!(field(&generation, "twice").fault, Some(fault));
     house.write("fields/twice.rhai", &script(4));
-    assert_eq!(value(&house.look(2), "twice"), "40");
+    let generation = house.look(2);
+    let calls = || field(&generation, "twice").program.as_ref().unwrap().counters().calls;
+    assert_eq!(calls(), 0, "those of the examples are not counted");
+    assert_eq!((value(&generation, "twice").as_str(), calls()), ("40", 1));
+}
+
+#[test]
+fn a_script_that_cannot_say_what_it_is_for_does_not_go_live() {
+    let house = House::new();
+    let script = |about: &str| format!("{ONE}\nfn about() {{ {about} }}");
+    house.write("fields/one.rhai", &script("\"One.\""));
+    house.write("lib/sums.rhai", "fn about() { \"Sums.\" }");
+    assert_eq!(field(&house.look(1), "one").about.as_deref(), Some("One."));
+    house.write("fields/one.rhai", &script("throw \"no\""));
+    house.write("lib/sums.rhai", "fn about() { 5 }");
+    let generation = house.look(2);
+    let file = field(&generation, "one");
+    assert_eq!((file.about.as_deref(), file.loaded), (Some("One."), Some(Moment(1))));
+    assert_eq!(file.fault.as_ref().map(|fault| (fault.line, fault.text.as_str())), Some((Some(2), "no")));
+    let lib = generation.file(ScriptKind::Lib, "sums").unwrap();
+    assert_eq!((lib.about.as_deref(), lib.loaded), (Some("Sums."), Some(Moment(1))));
+    let fault = lib.fault.as_ref().unwrap();
+    assert_eq!(fault.text, "The function about gave an integer where a text was expected.");
 }
 
 #[test]

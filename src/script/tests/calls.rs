@@ -52,6 +52,24 @@ fn a_fault_tells_its_line_and_column_in_the_operators_text() {
 }
 
 #[test]
+fn a_float_without_a_fraction_is_written_as_a_whole_number() {
+    for (expression, expected) in [
+        ("86.0 / 2", "43"),
+        ("[-0.0, -43.0, 43.5, [1e3], #{a: 2.0}]", "[0,-43,43.5,[1000],{\"a\":2}]"),
+        ("[task.n, task.n / 4]", "[6,1.5]"),
+        ("[999999999999999.0, 1e15]", "[999999999999999,1000000000000000.0]"),
+    ] {
+        assert_eq!(json(expression, r#"{"n":6.0}"#), expected, "{expression}");
+    }
+}
+
+#[test]
+fn the_task_of_an_example_keeps_its_floats() {
+    let program = field("fn value(task, args) { task.n / 4 }\nfn examples() { [#{task: #{n: 6.0}, expect: 1.5}] }");
+    assert_eq!(program.run_examples(), Ok(1));
+}
+
+#[test]
 fn an_integer_that_overflows_is_a_fault() {
     for expression in ["9223372036854775807 + 1", "-9223372036854775807 - 2", "9223372036854775807 * 2", "2 ** 64"] {
         assert!(value(expression, "{}").unwrap_err().text.contains("overflow"), "{expression}");
@@ -148,7 +166,7 @@ fn examples_are_run_and_a_mismatch_says_what_came() {
         )
     };
     let program = field(&text("0"));
-    assert_eq!(program.about().as_deref(), Some("Twice"));
+    assert_eq!(program.about(), Ok(Some("Twice".to_owned())));
     assert_eq!(program.run_examples(), Ok(2));
     let fault = field(&text("5")).run_examples().unwrap_err();
     assert_eq!(fault.text, "Example 2: expected 5, came 0.");
@@ -157,4 +175,17 @@ fn examples_are_run_and_a_mismatch_says_what_came() {
          fn examples() { [#{task: #{n: 1}, expect: []}, #{task: #{n: 2}, expect: [#{n: 2}]}, #{task: #{n: 2}, expect: true}] }",
     );
     assert_eq!(program.run_examples(), Ok(3));
+}
+
+#[test]
+fn a_script_has_no_more_examples_than_the_most() {
+    let program = |count: usize| {
+        field(&format!(
+            "fn value(task, args) {{ 1 }}\n\
+             fn examples() {{ let all = []; all.pad({count}, #{{expect: 1}}); all }}"
+        ))
+    };
+    assert_eq!(program(100).run_examples(), Ok(100));
+    let fault = program(101).run_examples().unwrap_err();
+    assert_eq!(fault.text, "The function examples gave 101 examples; the most is 100.");
 }

@@ -1,6 +1,7 @@
 //! What is found before a script goes live.
 
 use super::*;
+use crate::domain::limits::MAX_SCRIPT_BYTES;
 
 #[test]
 fn entry_points_must_be_there_with_their_parameters() {
@@ -11,6 +12,15 @@ fn entry_points_must_be_there_with_their_parameters() {
     assert!(wrong("private fn value(task, args) { 1 }").text.contains("must be written"));
     assert!(wrong("fn to_string(x) { [] } fn value(task, args) { 1 }").text.contains("cannot be made anew"));
     assert!(wrong("fn about(x) { 1 } fn value(task, args) { 1 }").text.contains("fn about()"));
+}
+
+#[test]
+fn a_file_has_no_more_bytes_than_the_most() {
+    let most = usize::try_from(MAX_SCRIPT_BYTES).unwrap();
+    let script = "fn value(task, args) { 1 }";
+    let text = format!("{}\n{script}", "/".repeat(most - script.len() - 1));
+    field(&text);
+    assert_eq!(wrong(&format!("/{text}")).text, "The script has 262145 bytes; it can have 262144.");
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn shipped(kind: ScriptKind) -> Vec<Program> {
 #[test]
 fn each_says_what_it_is_for_and_does_what_its_examples_show() {
     for program in [ScriptKind::Field, ScriptKind::Flow].into_iter().flat_map(shipped) {
-        assert!(program.about().is_some_and(|about| about.ends_with('.')), "{}", program.label());
+        let about = program.about().unwrap_or_else(|fault| panic!("{fault}"));
+        assert!(about.is_some_and(|about| about.ends_with('.')), "{}", program.label());
         let examples = program.run_examples().unwrap_or_else(|fault| panic!("{fault}"));
         assert!(examples >= 4, "{} has {examples} examples", program.label());
     }
