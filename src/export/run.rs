@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::app::App;
-use crate::domain::{Error, FaultTally, Id, Kind, Result, Used, Value};
+use crate::domain::{Download, Error, FaultTally, Id, Kind, Result, Used, Value};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
@@ -163,7 +163,11 @@ fn advance(meter: &Meter, rows: u64) {
     }
 }
 
+/// The cells of the first rows, where there are columns that want a width.
 fn sample(plan: &Plan) -> Result<Vec<Vec<Value>>> {
+    if plan.download != Download::Xlsx {
+        return Ok(Vec::new());
+    }
     let mut rows = Vec::with_capacity(SAMPLE_ROWS.min(plan.ids.len()));
     let Some(first) = Spans::new(plan, SAMPLE_ROWS, true).next() else { return Ok(rows) };
     plan.each_row(&first, &mut Told::default(), &mut |row| {
