@@ -80,7 +80,8 @@ impl Compiler {
         };
         let reads = reads::of(&unit, &self.libs, given_tasks);
         let entries = unit.ast.iter_functions().map(|function| function.name.to_owned()).collect();
-        let script = Compiled { origin: unit.origin, kind, text, entries, reads };
+        let imports = !unit.imports.is_empty();
+        let script = Compiled { origin: unit.origin, kind, text, entries, reads, imports };
         Ok(Program::new(Arc::clone(&self.engine), module, script, self.allowance))
     }
 }

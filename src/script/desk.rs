@@ -1,0 +1,97 @@
+//! Where a thread calls a program: what Rhai found out in the calls before, and what they came to.
+//!
+//! Rhai finds each function that a script names by a hash of the name and of the types that it is given,
+//! in one module after another, and forgets where it was when the call ends. Here it is kept for the next.
+//! What a hash stands for is the same as long as the engine and the functions of scripts around it are the
+//! same, so each program keeps its own; and one that imports libs keeps nothing, because then the functions
+//! around are now those of the script and now those of a lib.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use rhai::Caches;
+
+use super::Counters;
+
+/// Threads that have a desk of their own at a time; one more finds a desk taken, and keeps nothing.
+const DESKS: usize = 16;
+/// Functions that are kept at a desk. A script has no more, but can make up names of them without end.
+const MOST_FOUND: usize = 256;
+
+/// The desks of a program.
+#[derive(Debug)]
+pub(super) struct Desks {
+    desks: [Desk; DESKS],
+    /// Whether what is found in a call holds for the next.
+    keeps: bool,
+    /// Bytes that the calls have left behind: closures and what they share can hold each other, and then
+    /// nobody lets them go. What the desks keep is among them, and is little.
+    left: AtomicI64,
+}
+
+/// So far from the next that no thread waits for what another writes.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Desk {
+    found: Mutex<Caches>,
+    calls: AtomicU64,
+    faults: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Desks {
+    /// Desks without anything on them.
+    pub fn new(keeps: bool) -> Self {
+        Self { desks: <_>::default(), keeps, left: AtomicI64::new(0) }
+    }
+
+    /// Makes a call with what was found in those before it.
+    pub fn call<T>(&self, call: impl FnOnce(&mut Caches) -> T) -> T {
+        let mine = self.keeps.then(|| self.mine().found.try_lock().ok()).flatten();
+        let Some(mut found) = mine else { return call(&mut Caches::new()) };
+        let result = call(&mut found);
+        // A block that imports puts its own on top of it, which a fault may have left there.
+        found.rewind_fn_resolution_caches(1);
+        if found.fn_resolution_cache_mut().dict.len() > MOST_FOUND {
+            *found = Caches::new();
+        }
+        result
+    }
+
+    /// Counts a call.
+    pub fn count(&self, is_fault: bool, micros: u64, left_bytes: isize) {
+        let desk = self.mine();
+        desk.calls.fetch_add(1, Relaxed);
+        desk.faults.fetch_add(u64::from(is_fault), Relaxed);
+        desk.micros.fetch_add(micros, Relaxed);
+        if left_bytes != 0 {
+            self.left.fetch_add(left_bytes as i64, Relaxed);
+        }
+    }
+
+    /// Counts from here on. Bytes that were left behind are still there.
+    pub fn count_anew(&self) {
+        for Desk { calls, faults, micros, .. } in &self.desks {
+            [calls, faults, micros].into_iter().for_each(|counter| counter.store(0, Relaxed));
+        }
+    }
+
+    /// What the calls came to.
+    pub fn counters(&self) -> Counters {
+        let sum = |of: fn(&Desk) -> &AtomicU64| self.desks.iter().map(|desk| of(desk).load(Relaxed)).sum();
+        Counters { calls: sum(|desk| &desk.calls), faults: sum(|desk| &desk.faults), micros: sum(|desk| &desk.micros) }
+    }
+
+    /// Whether the calls have left more bytes behind than this.
+    pub fn left_more_than(&self, bytes: usize) -> bool {
+        usize::try_from(self.left.load(Relaxed)).is_ok_and(|left| left > bytes)
+    }
+
+    fn mine(&self) -> &Desk {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static PLACE: usize = THREADS.fetch_add(1, Relaxed) % DESKS;
+        }
+        &self.desks[PLACE.with(|place| *place)]
+    }
+}
