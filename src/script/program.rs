@@ -142,7 +142,10 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    pub(super) fn new(engine: Arc<Engine>, module: Module, script: Compiled, allowance: Allowance) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, mut module: Module, script: Compiled, allowance: Allowance) -> Self {
+        if let Reads::Keys(keys) = &script.reads {
+            Task::register_keys(&mut module, keys);
+        }
         let mut state = engine.new_global_runtime_state();
         state.lib.push(module.into());
         let hash = Sha256::digest(script.text).iter().map(|byte| format!("{byte:02x}")).collect();

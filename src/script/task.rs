@@ -1,9 +1,10 @@
 //! The task that a script sees: read-only and lazy.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module};
 
 use crate::domain::json;
 
@@ -84,6 +85,17 @@ impl Task {
             .register_indexer_set(|task: &mut Self, key: ImmutableString, value: Dynamic| task.put_back(&key, &value))
             .register_fn("contains", |task: &mut Self, key: &str| task.raw(key).is_some())
             .register_fn("keys", |task: &mut Self| -> Array { task.keys().into_iter().map(Into::into).collect() });
+    }
+
+    /// Makes keys known as properties to the functions around this module. Without, Rhai asks for a key as for
+    /// one of a list, but only after it has written out that there is no such property.
+    pub(super) fn register_keys(module: &mut Module, keys: &BTreeSet<String>) {
+        for key in keys {
+            let (own, same) = (key.clone(), key.clone());
+            FuncRegistration::new_getter(key).set_into_module(module, move |task: &mut Self| task.field(&own));
+            FuncRegistration::new_setter(key)
+                .set_into_module(module, move |task: &mut Self, value: Dynamic| task.put_back(&same, &value));
+        }
     }
 
     /// Rhai puts back what a method was called on: `task.items.filter(...)` sets `items` to what it was.
