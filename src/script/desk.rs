@@ -6,6 +6,7 @@
 //! same, so each program keeps its own; and one that imports libs keeps nothing, because then the functions
 //! around are now those of the script and now those of a lib.
 
+use std::cell::RefCell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
@@ -16,7 +17,14 @@ use super::Counters;
 /// Threads that have a desk of their own at a time; one more finds a desk taken, and keeps nothing.
 const DESKS: usize = 16;
 /// Functions that are kept at a desk. A script has no more, but can make up names of them without end.
-const MOST_FOUND: usize = 256;
+const MOST_FOUND: usize = 128;
+/// Closures inside each other for which what is found is kept.
+const MOST_CLOSURES: usize = 2;
+
+thread_local! {
+    /// What is kept for the closures of the call on this thread; nothing where nothing is to be kept.
+    static CLOSURES: RefCell<Option<Vec<Caches>>> = const { RefCell::new(None) };
+}
 
 /// The desks of a program.
 #[derive(Debug)]
@@ -33,10 +41,43 @@ pub(super) struct Desks {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Desk {
-    found: Mutex<Caches>,
+    found: Mutex<Found>,
     calls: AtomicU64,
     faults: AtomicU64,
     micros: AtomicU64,
+}
+
+/// What was found out in calls.
+#[derive(Debug, Default)]
+struct Found {
+    functions: Caches,
+    /// The same once more for each depth of closures: while one is called, its caller is still at work.
+    closures: Vec<Caches>,
+}
+
+/// Whether the call on this thread keeps what it finds.
+pub(super) fn keeps() -> bool {
+    CLOSURES.with_borrow(Option::is_some)
+}
+
+/// Calls closures with what was found in those before them.
+pub(super) fn in_closures<T>(call: impl FnOnce(&mut Caches) -> T) -> T {
+    let mut found = CLOSURES.with_borrow_mut(|kept| kept.as_mut().and_then(Vec::pop)).unwrap_or_default();
+    let result = call(&mut found);
+    tidy(&mut found);
+    CLOSURES.with_borrow_mut(|kept| {
+        kept.as_mut().filter(|kept| kept.len() < MOST_CLOSURES).map(|kept| kept.push(found));
+    });
+    result
+}
+
+/// What is kept is little, whatever a script did.
+fn tidy(found: &mut Caches) {
+    // A block that imports puts its own on top, where a fault may have left them.
+    found.rewind_fn_resolution_caches(1);
+    if found.fn_resolution_cache_mut().dict.len() > MOST_FOUND {
+        *found = Caches::new();
+    }
 }
 
 impl Desks {
@@ -49,12 +90,10 @@ impl Desks {
     pub fn call<T>(&self, call: impl FnOnce(&mut Caches) -> T) -> T {
         let mine = self.keeps.then(|| self.mine().found.try_lock().ok()).flatten();
         let Some(mut found) = mine else { return call(&mut Caches::new()) };
-        let result = call(&mut found);
-        // A block that imports puts its own on top of it, which a fault may have left there.
-        found.rewind_fn_resolution_caches(1);
-        if found.fn_resolution_cache_mut().dict.len() > MOST_FOUND {
-            *found = Caches::new();
-        }
+        CLOSURES.replace(Some(std::mem::take(&mut found.closures)));
+        let result = call(&mut found.functions);
+        found.closures = CLOSURES.take().unwrap_or_default();
+        tidy(&mut found.functions);
         result
     }
 

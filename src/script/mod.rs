@@ -9,6 +9,7 @@
 //! Rhai's own), `fault`, `error`.
 
 mod call;
+mod closures;
 mod compiler;
 mod convert;
 mod decode;
