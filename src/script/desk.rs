@@ -1,6 +1,6 @@
-//! Where a thread calls a program: what Rhai found out in the calls before, and what they came to.
+//! Where a thread calls a program: what it finds there from the calls before, and what they came to.
 //!
-//! Rhai finds each function that a script names by a hash of the name and of the types that it is given,
+//! Rhai looks for each function that a script names by a hash of the name and of the types that it is given,
 //! in one module after another, and forgets where it was when the call ends. Here it is kept for the next.
 //! What a hash stands for is the same as long as the engine and the functions of scripts around it are the
 //! same, so each program keeps its own; and one that imports libs keeps nothing, because then the functions
@@ -10,11 +10,12 @@ use std::cell::RefCell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use rhai::Caches;
+use rhai::{Caches, GlobalRuntimeState};
 
 use super::Counters;
+use super::entry::{Given, Place};
 
-/// Threads that have a desk of their own at a time; one more finds a desk taken, and keeps nothing.
+/// Threads that have a desk of their own; others find theirs taken now and then, and make do without.
 const DESKS: usize = 16;
 /// Functions that are kept at a desk. A script has no more, but can make up names of them without end.
 const MOST_FOUND: usize = 128;
@@ -30,10 +31,12 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Desks {
     desks: [Desk; DESKS],
+    /// What each call starts from: the functions of the script, its imports and its constants.
+    around: GlobalRuntimeState,
     /// Whether what is found in a call holds for the next.
     keeps: bool,
     /// Bytes that the calls have left behind: closures and what they share can hold each other, and then
-    /// nobody lets them go. What the desks keep is among them, and is little.
+    /// nobody lets them go. What lies on the desks is among them, and is little.
     left: AtomicI64,
 }
 
@@ -41,17 +44,17 @@ pub(super) struct Desks {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Desk {
-    found: Mutex<Found>,
+    things: Mutex<Things>,
     calls: AtomicU64,
     faults: AtomicU64,
     micros: AtomicU64,
 }
 
-/// What was found out in calls.
+/// What lies on a desk.
 #[derive(Debug, Default)]
-struct Found {
-    functions: Caches,
-    /// The same once more for each depth of closures: while one is called, its caller is still at work.
+struct Things {
+    place: Option<Place>,
+    /// Where functions were found for each depth of closures: while one is called, its caller is at work.
     closures: Vec<Caches>,
 }
 
@@ -60,13 +63,15 @@ pub(super) fn keeps() -> bool {
     CLOSURES.with_borrow(Option::is_some)
 }
 
-/// Calls closures with what was found in those before them.
+/// Calls closures with what was found for those before them.
 pub(super) fn in_closures<T>(call: impl FnOnce(&mut Caches) -> T) -> T {
     let mut found = CLOSURES.with_borrow_mut(|kept| kept.as_mut().and_then(Vec::pop)).unwrap_or_default();
     let result = call(&mut found);
     tidy(&mut found);
     CLOSURES.with_borrow_mut(|kept| {
-        kept.as_mut().filter(|kept| kept.len() < MOST_CLOSURES).map(|kept| kept.push(found));
+        if let Some(kept) = kept.as_mut().filter(|kept| kept.len() < MOST_CLOSURES) {
+            kept.push(found);
+        }
     });
     result
 }
@@ -81,20 +86,26 @@ fn tidy(found: &mut Caches) {
 }
 
 impl Desks {
-    /// Desks without anything on them.
-    pub fn new(keeps: bool) -> Self {
-        Self { desks: <_>::default(), keeps, left: AtomicI64::new(0) }
+    /// Desks without anything on them, for functions with this around them.
+    pub fn new(around: GlobalRuntimeState, keeps: bool) -> Self {
+        Self { desks: <_>::default(), around, keeps, left: AtomicI64::new(0) }
     }
 
-    /// Makes a call with what was found in those before it.
-    pub fn call<T>(&self, call: impl FnOnce(&mut Caches) -> T) -> T {
-        let mine = self.keeps.then(|| self.mine().found.try_lock().ok()).flatten();
-        let Some(mut found) = mine else { return call(&mut Caches::new()) };
-        CLOSURES.replace(Some(std::mem::take(&mut found.closures)));
-        let result = call(&mut found.functions);
-        found.closures = CLOSURES.take().unwrap_or_default();
-        tidy(&mut found.functions);
-        result
+    /// Makes a call, which gives nothing when the engine panicked.
+    pub fn call(&self, call: impl FnOnce(&mut Place) -> Option<Given>) -> Option<Given> {
+        let Ok(mut things) = self.mine().things.try_lock() else { return call(&mut Place::new(&self.around)) };
+        let Things { place, closures } = &mut *things;
+        let place = place.get_or_insert_with(|| Place::new(&self.around));
+        CLOSURES.set(self.keeps.then(|| std::mem::take(closures)));
+        let given = call(place);
+        *closures = CLOSURES.take().unwrap_or_default();
+        place.tidy();
+        tidy(&mut place.found);
+        // Rhai puts everything back after a fault too, and is not relied upon for it.
+        if !self.keeps || !matches!(given, Some(Ok(_))) {
+            things.place = None;
+        }
+        given
     }
 
     /// Counts a call.

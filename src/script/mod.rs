@@ -15,6 +15,7 @@ mod convert;
 mod decode;
 mod desk;
 mod engine;
+mod entry;
 mod error;
 mod examples;
 mod fault;

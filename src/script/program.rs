@@ -6,7 +6,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rhai::{Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, Module, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Position};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +16,7 @@ use crate::kit::memory::held_bytes;
 use super::call::{self, Allowance, Outcome};
 use super::decode::decode;
 use super::desk::Desks;
+use super::entry::{Entry, Given};
 use super::fault::Origin;
 use super::{ScriptKind, Task, convert};
 
@@ -28,10 +29,8 @@ struct Inner {
     kind: ScriptKind,
     hash: String,
     reads: Reads,
-    entries: BTreeSet<String>,
+    entries: Vec<Entry>,
     engine: Arc<Engine>,
-    /// What each call starts from: the functions of the script, each with its imports and constants.
-    state: GlobalRuntimeState,
     allowance: Allowance,
     desks: Desks,
 }
@@ -41,11 +40,13 @@ pub(super) struct Compiled<'a> {
     pub origin: Origin,
     pub kind: ScriptKind,
     pub text: &'a str,
-    /// The names of its functions.
-    pub entries: BTreeSet<String>,
+    /// What it can be asked for.
+    pub entries: Vec<Entry>,
     pub reads: Reads,
     /// Whether it imports libs.
     pub imports: bool,
+    /// What is around its functions: themselves, its imports and its constants.
+    pub around: GlobalRuntimeState,
 }
 
 /// What the calls of a script came to, those of its own examples left out.
@@ -142,16 +143,14 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    pub(super) fn new(engine: Arc<Engine>, mut module: Module, script: Compiled, allowance: Allowance) -> Self {
-        if let Reads::Keys(keys) = &script.reads {
-            Task::register_keys(&mut module, keys);
+    pub(super) fn new(engine: Arc<Engine>, script: Compiled, allowance: Allowance) -> Self {
+        let Compiled { origin, kind, entries, reads, imports, mut around, .. } = script;
+        if let (Reads::Keys(keys), Some(functions)) = (&reads, around.lib.first_mut()) {
+            Task::register_keys(Arc::make_mut(functions), keys);
         }
-        let mut state = engine.new_global_runtime_state();
-        state.lib.push(module.into());
         let hash = Sha256::digest(script.text).iter().map(|byte| format!("{byte:02x}")).collect();
-        let Compiled { origin, kind, entries, reads, imports, .. } = script;
-        let desks = Desks::new(!imports);
-        Self(Arc::new(Inner { origin, kind, hash, reads, entries, engine, state, allowance, desks }))
+        let desks = Desks::new(around, !imports);
+        Self(Arc::new(Inner { origin, kind, hash, reads, entries, engine, allowance, desks }))
     }
 
     /// `fields/minutes`, `flows/delivery`, or `expression of <column>`.
@@ -216,7 +215,7 @@ impl Program {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.entries.contains(name)
+        self.0.entries.iter().any(|entry| entry.name() == name)
     }
 
     pub(super) fn most_bytes(&self) -> usize {
@@ -260,15 +259,12 @@ impl Program {
 
     /// Nothing when the engine itself panicked, as it does where a closure takes a value that is being
     /// changed.
-    fn call<const N: usize>(&self, name: &str, mut args: [Dynamic; N]) -> Option<Result<Dynamic, Box<EvalAltResult>>> {
-        let Inner { engine, state, desks, .. } = &*self.0;
-        let mut args = args.each_mut();
-        desks.call(|found| {
-            // A copy for each call: the engine writes the operations of a call into what it is given.
-            let (mut state, mut scope) = (state.clone(), Scope::new());
-            let mut context = EvalContext::new(engine, &mut state, found, &mut scope, None);
-            catch_unwind(AssertUnwindSafe(|| context.call_fn_raw(name, false, false, &mut args))).ok()
-        })
+    fn call<const N: usize>(&self, name: &str, args: [Dynamic; N]) -> Option<Given> {
+        let Inner { engine, entries, desks, .. } = &*self.0;
+        let Some(entry) = entries.iter().find(|entry| entry.name() == name && entry.parameters() == N) else {
+            return Some(Err(EvalAltResult::ErrorFunctionNotFound(name.to_owned(), Position::NONE).into()));
+        };
+        desks.call(|place| catch_unwind(AssertUnwindSafe(|| entry.call(engine, place, args))).ok())
     }
 }
 
