@@ -101,9 +101,11 @@ impl Desks {
         *closures = CLOSURES.take().unwrap_or_default();
         place.tidy();
         tidy(&mut place.found);
-        // Rhai puts everything back after a fault too, and is not relied upon for it.
-        if !self.keeps || !matches!(given, Some(Ok(_))) {
-            things.place = None;
+        match given {
+            Some(Ok(_)) if self.keeps => {}
+            // Rhai puts everything back after a fault too, and is not relied upon for it.
+            Some(Err(_)) if self.keeps => place.renew(&self.around),
+            _ => things.place = None,
         }
         given
     }

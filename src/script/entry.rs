@@ -19,6 +19,8 @@ pub(super) type Given = Result<Dynamic, Box<EvalAltResult>>;
 /// A function that can be called from outside.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// Which one of the script's it is.
+    number: usize,
     name: String,
     parameters: Vec<String>,
     body: Expr,
@@ -31,6 +33,8 @@ pub(super) struct Place {
     state: GlobalRuntimeState,
     /// The parameters of the function that was called last, without their values.
     scope: Scope<'static>,
+    /// Which one that was.
+    last: Option<usize>,
     /// Where Rhai found functions.
     pub found: Caches,
 }
@@ -40,7 +44,7 @@ impl Entry {
     pub fn all(ast: &AST) -> Vec<Self> {
         let public = ast.iter_functions().filter(|function| function.access == FnAccess::Public);
         let known = public.filter(|function| NAMES.contains(&function.name));
-        let entry = known.map(|function| {
+        let entry = known.enumerate().map(|(number, function)| {
             let mut statements = Vec::new();
             walk::function(ast, function.name, function.params.len(), &mut |path| match path {
                 [ASTNode::Stmt(statement)] => statements.push((*statement).clone()),
@@ -48,7 +52,7 @@ impl Entry {
             });
             let body = StmtBlock::new(statements, Position::NONE, Position::NONE);
             let parameters = function.params.iter().map(|name| (*name).to_owned()).collect();
-            Self { name: function.name.to_owned(), parameters, body: Expr::Stmt(body.into()) }
+            Self { number, name: function.name.to_owned(), parameters, body: Expr::Stmt(body.into()) }
         });
         entry.collect()
     }
@@ -68,7 +72,13 @@ impl Entry {
     /// # Errors
     /// What the script throws, and what Rhai says of it.
     pub fn call<const N: usize>(&self, engine: &Engine, place: &mut Place, given: [Dynamic; N]) -> Given {
-        let Place { state, scope, found } = place;
+        let Place { state, scope, last, found } = place;
+        if last.replace(self.number) != Some(self.number) {
+            scope.clear();
+            for name in &self.parameters {
+                scope.push_dynamic(name.as_str(), Dynamic::UNIT);
+            }
+        }
         self.put(scope, given);
         let mut context = EvalContext::new(engine, state, found, scope, None);
         let result = context.eval_expression_tree(&Expression::from(&self.body));
@@ -78,14 +88,6 @@ impl Entry {
 
     /// Gives the parameters their values.
     fn put<const N: usize>(&self, scope: &mut Scope, given: [Dynamic; N]) {
-        scope.rewind(N);
-        let names = self.parameters.iter().rev();
-        if !scope.iter_raw().map(|(name, ..)| name).eq(names) {
-            scope.clear();
-            for name in &self.parameters {
-                scope.push_dynamic(name.as_str(), Dynamic::UNIT);
-            }
-        }
         for (name, value) in self.parameters.iter().zip(given) {
             if let Some(variable) = scope.get_mut(name) {
                 *variable = value;
@@ -107,7 +109,13 @@ impl Place {
     pub fn new(around: &GlobalRuntimeState) -> Self {
         let mut state = around.clone();
         state.level = LEVEL;
-        Self { state, scope: Scope::new(), found: Caches::new() }
+        Self { state, scope: Scope::new(), last: None, found: Caches::new() }
+    }
+
+    /// Puts a new one in its place, but for what was found.
+    pub fn renew(&mut self, around: &GlobalRuntimeState) {
+        let found = std::mem::take(&mut self.found);
+        *self = Self { found, ..Self::new(around) };
     }
 
     /// Makes it as it was before the call: Rhai counts on from what it is given.
