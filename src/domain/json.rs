@@ -77,6 +77,10 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
 
 /// The JSON string that holds this text.
 pub fn quote(text: &str) -> String {
+    // Most texts hold nothing that JSON has another sign for.
+    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+        return ["\"", text, "\""].concat();
+    }
     serde_json::Value::from(text).to_string()
 }
 

@@ -2,7 +2,7 @@
 //! Functions that scripts use ask here for the snapshot's moment, the zone and the key of `digest`;
 //! the engine asks at every operation whether the call goes on.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use crate::kit::clock::on_processor;
@@ -15,7 +15,7 @@ const OPERATIONS_PER_LOOK: u64 = 8;
 
 thread_local! {
     static CURRENT: RefCell<Option<Session>> = const { RefCell::new(None) };
-    static BUDGET: Cell<Option<Budget>> = const { Cell::new(None) };
+    static BUDGET: RefCell<Budget> = const { RefCell::new(Budget::WITHOUT_END) };
 }
 
 /// What one call may use.
@@ -48,7 +48,8 @@ struct Budget {
     used: u64,
     most: u64,
     time: Duration,
-    deadline: Instant,
+    /// None where there is no call.
+    deadline: Option<Instant>,
     /// The time on the processor at which it ends, once the deadline has passed.
     last_moment: Option<Duration>,
     ceiling: isize,
@@ -86,62 +87,68 @@ pub(super) fn session<T>(ask: impl FnOnce(&Session) -> T) -> Option<T> {
 /// Runs `call` with an allowance, with `patience` times the time.
 pub(super) fn limited<T>(allowance: Allowance, patience: u32, call: impl FnOnce() -> T) -> Outcome<T> {
     /// Gives the thread back what it had, also after a panic.
-    struct Restore(Option<Budget>);
+    struct Restore(Budget);
     impl Drop for Restore {
         fn drop(&mut self) {
-            BUDGET.set(self.0);
+            BUDGET.replace(self.0);
         }
     }
     let started = Instant::now();
     let time = Duration::from_millis(allowance.millis.saturating_mul(u64::from(patience.max(1))));
     let bytes = isize::try_from(allowance.bytes).unwrap_or(isize::MAX);
     let fresh = Budget {
-        used: 0,
         most: allowance.operations,
         time,
-        deadline: started + time,
-        last_moment: None,
+        deadline: Some(started + time),
         ceiling: held_bytes().saturating_add(bytes),
-        excess: None,
-        kept: 0,
+        ..Budget::WITHOUT_END
     };
-    let restore = Restore(BUDGET.replace(Some(fresh)));
+    let restore = Restore(BUDGET.replace(fresh));
     let result = call();
-    let left = BUDGET.get().unwrap_or(fresh);
+    let Budget { used, excess, kept, .. } = BUDGET.with_borrow(|left| *left);
     drop(restore);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Outcome { result, excess: left.excess, kept: left.kept, spent: Spent { operations: left.used, micros } }
+    Outcome { result, excess, kept, spent: Spent { operations: used, micros } }
 }
 
 /// Counts an operation of the call on this thread and says whether the call must end.
 pub(super) fn must_end() -> bool {
-    let Some(mut budget) = BUDGET.get() else { return false };
-    budget.used += 1;
-    if budget.excess.is_none() {
-        budget.excess = budget.look();
-    }
-    BUDGET.set(Some(budget));
-    budget.excess.is_some()
+    BUDGET.with_borrow_mut(Budget::is_passed)
 }
 
 /// Ends the call on this thread at its next operation, or with its last one.
 pub(super) fn end(excess: Excess) {
-    if let Some(budget) = BUDGET.get() {
-        BUDGET.set(Some(Budget { excess: budget.excess.or(Some(excess)), ..budget }));
-    }
+    BUDGET.with_borrow_mut(|budget| budget.excess = budget.excess.or(budget.deadline.map(|_| excess)));
 }
 
 /// Makes what outlives the call on this thread, such as a value of the task that the next script will see.
 pub(super) fn keep<T>(make: impl FnOnce() -> T) -> T {
     let before = held_bytes();
     let made = make();
-    if let Some(budget) = BUDGET.get() {
-        BUDGET.set(Some(Budget { kept: budget.kept + held_bytes() - before, ..budget }));
-    }
+    BUDGET.with_borrow_mut(|budget| budget.kept += held_bytes() - before);
     made
 }
 
 impl Budget {
+    const WITHOUT_END: Self = Self {
+        used: 0,
+        most: u64::MAX,
+        time: Duration::ZERO,
+        deadline: None,
+        last_moment: None,
+        ceiling: isize::MAX,
+        excess: None,
+        kept: 0,
+    };
+
+    fn is_passed(&mut self) -> bool {
+        self.used += 1;
+        if self.excess.is_none() {
+            self.excess = self.look();
+        }
+        self.excess.is_some()
+    }
+
     fn look(&mut self) -> Option<Excess> {
         if self.used > self.most {
             return Some(Excess::Operations);
@@ -149,8 +156,8 @@ impl Budget {
         if held_bytes() > self.ceiling {
             return Some(Excess::Memory);
         }
-        let looks = self.used.is_multiple_of(OPERATIONS_PER_LOOK);
-        (looks && Instant::now() > self.deadline && self.is_over()).then_some(Excess::Time)
+        let deadline = self.deadline.filter(|_| self.used.is_multiple_of(OPERATIONS_PER_LOOK))?;
+        (Instant::now() > deadline && self.is_over()).then_some(Excess::Time)
     }
 
     /// A call whose deadline has passed may only have waited for the processor: it is given the same time

@@ -5,13 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rhai::module_resolvers::StaticModuleResolver;
-use rhai::{Engine, Module, Scope};
+use rhai::{Caches, Engine, EvalAltResult, EvalContext, Expr, Expression, GlobalRuntimeState, Module, Scope};
+use rhai::{Position, StmtBlock};
 
 use crate::domain::ScriptFault;
 use crate::domain::limits::MAX_SCRIPT_BYTES;
 use crate::settings::Scripts;
 
 use super::call::{self, Allowance};
+use super::entry::{Entry, returned};
 use super::fault::Origin;
 use super::lint::{self, Natives, Unit};
 use super::program::Compiled;
@@ -72,16 +74,16 @@ impl Compiler {
 
     fn finish(&self, unit: Unit, kind: ScriptKind, text: &str) -> Result<Program, ScriptFault> {
         check(&unit, &self.natives, &self.libs)?;
-        let module = evaluate(&self.engine, &unit, self.allowance)?;
+        let around = around(&self.engine, &unit, self.allowance)?;
         let given_tasks: &[&str] = match kind {
             ScriptKind::Field => &["value"],
             ScriptKind::Flow => &["include", "rows"],
             ScriptKind::Lib => &[],
         };
         let reads = reads::of(&unit, &self.libs, given_tasks);
-        let entries = unit.ast.iter_functions().map(|function| function.name.to_owned()).collect();
-        let script = Compiled { origin: unit.origin, kind, text, entries, reads };
-        Ok(Program::new(Arc::clone(&self.engine), module, script, self.allowance))
+        let (entries, imports) = (Entry::all(&unit.ast), !unit.imports.is_empty());
+        let script = Compiled { origin: unit.origin, kind, text, entries, reads, imports, around };
+        Ok(Program::new(Arc::clone(&self.engine), script, self.allowance))
     }
 }
 
@@ -125,7 +127,7 @@ impl Loading {
     fn one(&mut self, name: &str, unit: Unit) -> Result<(), ScriptFault> {
         lint::entry_points(&unit, ScriptKind::Lib)?;
         check(&unit, &self.natives, &self.done)?;
-        let module = evaluate(&self.engine, &unit, self.allowance)?;
+        let module = module(&self.engine, &unit, self.allowance)?;
         self.resolver.insert(format!("lib/{name}"), module);
         self.engine.set_module_resolver(self.resolver.clone());
         self.done.insert(name.to_owned(), unit);
@@ -170,12 +172,35 @@ fn without_imports(unit: &Unit, libs: &BTreeMap<String, Unit>, waiting: &BTreeSe
     unit.origin.fault(text)
 }
 
-/// Carries out what stands outside of functions, once: imports and constants, which then go with each function.
-fn evaluate(engine: &Engine, unit: &Unit, allowance: Allowance) -> Result<Module, ScriptFault> {
-    let work = || catch_unwind(AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &unit.ast, engine)));
-    let outcome = call::limited(allowance, 1, work);
+/// Carries out what stands outside of a lib's functions, once: imports and constants, which then go with each
+/// function.
+fn module(engine: &Engine, unit: &Unit, allowance: Allowance) -> Result<Module, ScriptFault> {
+    evaluated(unit, allowance, || Module::eval_ast_as_new(Scope::new(), &unit.ast, engine))
+}
+
+/// The same for a script that others do not import: what is then around its functions.
+fn around(engine: &Engine, unit: &Unit, allowance: Allowance) -> Result<GlobalRuntimeState, ScriptFault> {
+    let mut around = engine.new_global_runtime_state();
+    around.source = unit.ast.source().map(Into::into);
+    around.lib.push(unit.ast.shared_lib().clone());
+    let outside = StmtBlock::new(unit.ast.statements().iter().cloned(), Position::NONE, Position::NONE);
+    let outside = Expr::Stmt(outside.into());
+    let (mut scope, mut found) = (Scope::new(), Caches::new());
+    let mut context = EvalContext::new(engine, &mut around, &mut found, &mut scope, None);
+    #[expect(deprecated, reason = "it is not: the attribute says that the call may change with a version of Rhai")]
+    let work = || returned(context.eval_expression_tree_raw(&Expression::from(&outside), false));
+    evaluated(unit, allowance, work).map(drop)?;
+    Ok(around)
+}
+
+fn evaluated<T>(
+    unit: &Unit,
+    allowance: Allowance,
+    work: impl FnOnce() -> Result<T, Box<EvalAltResult>>,
+) -> Result<T, ScriptFault> {
+    let outcome = call::limited(allowance, 1, || catch_unwind(AssertUnwindSafe(work)));
     match outcome.result {
-        Ok(Ok(module)) => Ok(module),
+        Ok(Ok(made)) => Ok(made),
         Ok(Err(error)) => Err(unit.origin.of_running(error, outcome.excess, allowance)),
         Err(_) => Err(unit.origin.fault("The engine gave up on it.")),
     }

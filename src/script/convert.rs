@@ -173,7 +173,7 @@ impl Writer {
             return Err(format!("gave more than {MAX_DEPTH} lists and maps inside each other"));
         }
         if let Ok(text) = given.as_immutable_string_ref() {
-            self.json.push_str(&quote(&text));
+            self.put(quote(&text));
         } else if let Ok(list) = given.as_array_ref() {
             self.json.push('[');
             for (place, item) in list.iter().enumerate() {
@@ -192,12 +192,21 @@ impl Writer {
             self.json.push('}');
         } else {
             let scalar = self.scalar(given)?;
-            self.json.push_str(&scalar);
+            self.put(scalar);
         }
         if self.json.len() > self.most_bytes {
             return Err("gave more bytes than a call can hold".to_owned());
         }
         Ok(())
+    }
+
+    /// Most cells are one value, which need not be copied.
+    fn put(&mut self, part: String) {
+        if self.json.is_empty() {
+            self.json = part;
+        } else {
+            self.json.push_str(&part);
+        }
     }
 
     fn scalar(&self, given: &Dynamic) -> Result<String, String> {

@@ -9,12 +9,12 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Dynamic, Engine, OptimizationLevel};
+use rhai::{Dynamic, Engine, Module, OptimizationLevel};
 
 use crate::settings::Scripts;
 
 use super::call::{self, Allowance};
-use super::{Task, functions, natives};
+use super::{Task, closures, functions, natives};
 
 /// Expressions and blocks inside each other.
 const MAX_EXPRESSION_DEPTH: usize = 32;
@@ -36,28 +36,33 @@ const WITHHELD: [&str; 3] = ["eval", "print", "debug"];
 /// An engine with the limits of the settings.
 pub(super) fn build(settings: &Scripts) -> Engine {
     let mut engine = Engine::new_raw();
-    let packages = [
-        ArithmeticPackage::new().as_shared_module(),
-        BasicArrayPackage::new().as_shared_module(),
-        BasicFnPackage::new().as_shared_module(),
-        BasicIteratorPackage::new().as_shared_module(),
-        BasicMapPackage::new().as_shared_module(),
-        BasicMathPackage::new().as_shared_module(),
-        BasicStringPackage::new().as_shared_module(),
-        LogicPackage::new().as_shared_module(),
-        MoreStringPackage::new().as_shared_module(),
-    ];
-    for package in packages {
-        engine.register_global_module(package);
-    }
+    engine.register_global_module(language().into());
     for symbol in WITHHELD {
         engine.disable_symbol(symbol);
     }
     limit(&mut engine, settings);
     natives::register(&mut engine, settings);
+    closures::register(&mut engine);
     Task::register(&mut engine);
     functions::register(&mut engine);
     engine
+}
+
+/// What scripts have of Rhai's own functions, in one module: what is not in it is looked for only once.
+fn language() -> Module {
+    let mut module = Module::new();
+    ArithmeticPackage::init(&mut module);
+    BasicArrayPackage::init(&mut module);
+    BasicFnPackage::init(&mut module);
+    BasicIteratorPackage::init(&mut module);
+    BasicMapPackage::init(&mut module);
+    BasicMathPackage::init(&mut module);
+    BasicStringPackage::init(&mut module);
+    LogicPackage::init(&mut module);
+    MoreStringPackage::init(&mut module);
+    module.register_lazy_functions();
+    module.build_index();
+    module
 }
 
 /// What one call may use.

@@ -75,6 +75,11 @@ impl Unit {
         self.ast.iter_functions().any(|function| function.name == name && function.params.len() == arguments)
     }
 
+    /// Whether it has a function of that name for values of one type alone.
+    fn has_method(&self, name: &str) -> bool {
+        self.ast.iter_functions().any(|function| function.name == name && function.this_type.is_some())
+    }
+
     fn has_name(&self, name: &str) -> bool {
         self.ast.iter_functions().any(|function| function.name == name)
     }
@@ -108,7 +113,7 @@ pub(super) fn entry_points(unit: &Unit, kind: ScriptKind) -> Result<(), ScriptFa
     }
     let helpers: &[(&str, &[&str])] = &[("about", &[]), ("examples", &[])];
     for (name, parameters) in known.iter().chain(helpers) {
-        let right = unit.has_public(name, parameters.len());
+        let right = unit.has_public(name, parameters.len()) && !unit.has_method(name);
         if unit.has_name(name) && !right {
             let text = format!("The function {name} must be written fn {name}({}).", parameters.join(", "));
             return Err(unit.origin.fault(text));

@@ -4,15 +4,18 @@
 //! In reading order: `folder` (one look at the files), `generation` (all scripts at one moment), `next`
 //! (from one to the next), `library` (the one that is current), `watch` (when to look), `compiler` (from
 //! text to program) with `engine`, `natives`, `interpolation`, `lint`, `reads` and `walk`, `program` (one compiled script
-//! and what it can be asked) with `call` (what a call may use), `convert` and `examples`, `task` (the lazy
-//! view a script sees) with `decode`, `functions` and `types` (what scripts have beside Rhai's own),
-//! `fault`, `error`.
+//! and what it can be asked) with `call` (what a call may use), `desk` (what is kept from call to call), `convert` and
+//! `examples`, `task` (the lazy view a script sees) with `decode`, `functions` and `types` (what scripts have beside
+//! Rhai's own), `fault`, `error`.
 
 mod call;
+mod closures;
 mod compiler;
 mod convert;
 mod decode;
+mod desk;
 mod engine;
+mod entry;
 mod error;
 mod examples;
 mod fault;

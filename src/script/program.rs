@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use rhai::{Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Module, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Position};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +15,8 @@ use crate::kit::memory::held_bytes;
 
 use super::call::{self, Allowance, Outcome};
 use super::decode::decode;
+use super::desk::Desks;
+use super::entry::{Entry, Given};
 use super::fault::Origin;
 use super::{ScriptKind, Task, convert};
 
@@ -28,12 +29,10 @@ struct Inner {
     kind: ScriptKind,
     hash: String,
     reads: Reads,
-    entries: BTreeSet<String>,
+    entries: Vec<Entry>,
     engine: Arc<Engine>,
-    /// What each call starts from: the functions of the script, each with its imports and constants.
-    state: GlobalRuntimeState,
     allowance: Allowance,
-    counters: Tally,
+    desks: Desks,
 }
 
 /// What the compiler found out about a script.
@@ -41,19 +40,13 @@ pub(super) struct Compiled<'a> {
     pub origin: Origin,
     pub kind: ScriptKind,
     pub text: &'a str,
-    /// The names of its functions.
-    pub entries: BTreeSet<String>,
+    /// What it can be asked for.
+    pub entries: Vec<Entry>,
     pub reads: Reads,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    calls: AtomicU64,
-    faults: AtomicU64,
-    micros: AtomicU64,
-    /// Bytes that the calls have left behind: closures and what they share can hold each other, and then
-    /// nobody lets them go.
-    left: AtomicI64,
+    /// Whether it imports libs.
+    pub imports: bool,
+    /// What is around its functions: themselves, its imports and its constants.
+    pub around: GlobalRuntimeState,
 }
 
 /// What the calls of a script came to, those of its own examples left out.
@@ -150,13 +143,14 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    pub(super) fn new(engine: Arc<Engine>, module: Module, script: Compiled, allowance: Allowance) -> Self {
-        let mut state = engine.new_global_runtime_state();
-        state.lib.push(module.into());
+    pub(super) fn new(engine: Arc<Engine>, script: Compiled, allowance: Allowance) -> Self {
+        let Compiled { origin, kind, entries, reads, imports, mut around, .. } = script;
+        if let (Reads::Keys(keys), Some(functions)) = (&reads, around.lib.first_mut()) {
+            Task::register_keys(Arc::make_mut(functions), keys);
+        }
         let hash = Sha256::digest(script.text).iter().map(|byte| format!("{byte:02x}")).collect();
-        let Compiled { origin, kind, entries, reads, .. } = script;
-        let counters = Tally::default();
-        Self(Arc::new(Inner { origin, kind, hash, reads, entries, engine, state, allowance, counters }))
+        let desks = Desks::new(around, !imports);
+        Self(Arc::new(Inner { origin, kind, hash, reads, entries, engine, allowance, desks }))
     }
 
     /// `fields/minutes`, `flows/delivery`, or `expression of <column>`.
@@ -176,8 +170,7 @@ impl Program {
 
     /// What its calls came to.
     pub fn counters(&self) -> Counters {
-        let Tally { calls, faults, micros, .. } = &self.0.counters;
-        Counters { calls: calls.load(Relaxed), faults: faults.load(Relaxed), micros: micros.load(Relaxed) }
+        self.0.desks.counters()
     }
 
     /// `value(task, args)`: a cell.
@@ -214,8 +207,7 @@ impl Program {
     /// Counts from here on: whoever asks wants to know of exports, not of what was tried before. Bytes that
     /// were left behind are still there.
     pub(super) fn count_anew(&self) {
-        let Tally { calls, faults, micros, .. } = &self.0.counters;
-        [calls, faults, micros].into_iter().for_each(|counter| counter.store(0, Relaxed));
+        self.0.desks.count_anew();
     }
 
     pub(super) fn kind(&self) -> ScriptKind {
@@ -223,7 +215,7 @@ impl Program {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.entries.contains(name)
+        self.0.entries.iter().any(|entry| entry.name() == name)
     }
 
     pub(super) fn most_bytes(&self) -> usize {
@@ -243,8 +235,8 @@ impl Program {
         args: impl FnOnce() -> [Dynamic; N],
         make: impl FnOnce(&Dynamic) -> Result<T, String>,
     ) -> Ran<T> {
-        let Inner { allowance, counters, origin, .. } = &*self.0;
-        if usize::try_from(counters.left.load(Relaxed)).is_ok_and(|left| left > allowance.bytes) {
+        let Inner { allowance, desks, origin, .. } = &*self.0;
+        if desks.left_more_than(allowance.bytes) {
             let fault = "The script is switched off: its functions hold values that hold them, and fill the memory.";
             return Ran { result: Err(origin.fault(fault)), spent: Spent::default() };
         }
@@ -261,22 +253,18 @@ impl Program {
             (Some(Err(error)), excess) => (Err(origin.of_running(error, excess, *allowance)), 0),
             (None, _) => (Err(origin.fault(format!("The engine gave up on the function {name}."))), 0),
         };
-        let left = held_bytes() - before - kept - made;
-        counters.left.fetch_add(left as i64, Relaxed);
-        counters.calls.fetch_add(1, Relaxed);
-        counters.faults.fetch_add(u64::from(result.is_err()), Relaxed);
-        counters.micros.fetch_add(spent.micros, Relaxed);
+        desks.count(result.is_err(), spent.micros, held_bytes() - before - kept - made);
         Ran { result, spent }
     }
 
     /// Nothing when the engine itself panicked, as it does where a closure takes a value that is being
     /// changed.
-    fn call<const N: usize>(&self, name: &str, mut args: [Dynamic; N]) -> Option<Result<Dynamic, Box<EvalAltResult>>> {
-        // A copy for each call: the engine writes the operations of a call into what it is given.
-        let state = self.0.state.clone();
-        let context = NativeCallContext::new_with_all_fields(&self.0.engine, name, None, &state, Position::NONE);
-        let mut args = args.each_mut();
-        catch_unwind(AssertUnwindSafe(|| context.call_fn_raw(name, false, false, &mut args))).ok()
+    fn call<const N: usize>(&self, name: &str, args: [Dynamic; N]) -> Option<Given> {
+        let Inner { engine, entries, desks, .. } = &*self.0;
+        let Some(entry) = entries.iter().find(|entry| entry.name() == name && entry.parameters() == N) else {
+            return Some(Err(EvalAltResult::ErrorFunctionNotFound(name.to_owned(), Position::NONE).into()));
+        };
+        desks.call(|place| catch_unwind(AssertUnwindSafe(|| entry.call(engine, place, args))).ok())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The task that a script sees: read-only and lazy.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module};
 
 use crate::domain::json;
 
@@ -17,8 +18,8 @@ pub struct Task(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    /// Some keys with their raw JSON, or none where the task does not have them.
-    Keys { names: Arc<[String]>, values: Box<[Field<Option<Box<str>>>]> },
+    /// Some keys and their values: the raw JSON of all, and where that of each lies in it, if the task has it.
+    Keys { names: Arc<[String]>, json: Box<str>, values: Box<[Field<Option<Range<usize>>>]> },
     /// All of it, and where its values lie once one was asked for.
     Whole { json: Box<str>, fields: OnceLock<Vec<Named>> },
 }
@@ -36,8 +37,14 @@ type Named = (Box<str>, Field<Range<usize>>);
 impl Task {
     /// A task of which only these keys are at hand; `values` are their raw JSON, in the order of `names`.
     pub fn of_keys(names: &Arc<[String]>, values: &[Option<&str>]) -> Self {
-        let values = values.iter().map(|value| Field::new(value.map(Box::from))).collect();
-        Self(Arc::new(Source::Keys { names: Arc::clone(names), values }))
+        let mut json = String::with_capacity(values.iter().flatten().map(|value| value.len()).sum());
+        let mut place = |value: &&str| {
+            let start = json.len();
+            json.push_str(value);
+            start..json.len()
+        };
+        let values = values.iter().map(|value| Field::new(value.as_ref().map(&mut place))).collect();
+        Self(Arc::new(Source::Keys { names: Arc::clone(names), json: json.into(), values }))
     }
 
     /// A task by the whole of its JSON.
@@ -48,7 +55,7 @@ impl Task {
     /// The raw JSON of a top-level key.
     pub fn raw(&self, key: &str) -> Option<&str> {
         match &*self.0 {
-            Source::Keys { names, values } => values.get(place(names, key)?)?.raw.as_deref(),
+            Source::Keys { names, json, values } => json.get(values.get(place(names, key)?)?.raw.clone()?),
             Source::Whole { json, .. } => json.get(self.whole_field(key)?.raw.clone()),
         }
     }
@@ -56,7 +63,7 @@ impl Task {
     /// What scripts see of a top-level key: `()` where the task does not have it.
     pub(super) fn field(&self, key: &str) -> Dynamic {
         let seen = match &*self.0 {
-            Source::Keys { names, values } => {
+            Source::Keys { names, values, .. } => {
                 place(names, key).and_then(|place| values.get(place)).map(|field| &field.seen)
             }
             Source::Whole { .. } => self.whole_field(key).map(|field| &field.seen),
@@ -68,7 +75,7 @@ impl Task {
     /// Its keys, in the task's order.
     pub(super) fn keys(&self) -> Vec<&str> {
         match &*self.0 {
-            Source::Keys { names, values } => {
+            Source::Keys { names, values, .. } => {
                 let pairs = names.iter().zip(values);
                 pairs.filter(|(_, field)| field.raw.is_some()).map(|(name, _)| name.as_str()).collect()
             }
@@ -84,6 +91,17 @@ impl Task {
             .register_indexer_set(|task: &mut Self, key: ImmutableString, value: Dynamic| task.put_back(&key, &value))
             .register_fn("contains", |task: &mut Self, key: &str| task.raw(key).is_some())
             .register_fn("keys", |task: &mut Self| -> Array { task.keys().into_iter().map(Into::into).collect() });
+    }
+
+    /// Makes keys known as properties to the functions around this module. Without, Rhai asks for a key as for
+    /// one of a list, but only after it has written out that there is no such property.
+    pub(super) fn register_keys(module: &mut Module, keys: &BTreeSet<String>) {
+        for key in keys {
+            let (own, same) = (key.clone(), key.clone());
+            FuncRegistration::new_getter(key).set_into_module(module, move |task: &mut Self| task.field(&own));
+            FuncRegistration::new_setter(key)
+                .set_into_module(module, move |task: &mut Self, value: Dynamic| task.put_back(&same, &value));
+        }
     }
 
     /// Rhai puts back what a method was called on: `task.items.filter(...)` sets `items` to what it was.

@@ -9,7 +9,8 @@ pub(super) fn each(ast: &AST, look: &mut dyn FnMut(&[ASTNode])) {
 
 /// The same for one function.
 pub(super) fn function(ast: &AST, name: &str, parameters: usize, look: &mut dyn FnMut(&[ASTNode])) {
-    let one = ast.clone_functions_only_filtered(|_, _, _, own, count| own == name && count == parameters);
+    let mut one = ast.clone_functions_only();
+    one.retain_functions(|_, _, own, count| own == name && count == parameters);
     each(&one, look);
 }
 

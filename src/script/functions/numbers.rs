@@ -25,6 +25,10 @@ pub(super) const DOCS: &[FunctionDoc] = &[
 
 /// More decimals than a float tells apart.
 const MAX_DIGITS: i64 = 15;
+/// Below this, what is lost when a number is multiplied is far smaller than the next.
+const MAX_PLAIN: f64 = 1e9;
+/// How near a half is too near to be told from it without the digits.
+const NEAR_HALF: f64 = 1e-6;
 
 pub(super) fn register(module: &mut Module) {
     add(module, "number", read);
@@ -94,9 +98,19 @@ fn checked_digits(function: &str, digits: &Dynamic) -> Outcome<usize> {
 
 /// A finite number with so many decimals.
 fn rounded(x: f64, digits: usize) -> f64 {
-    let size = decimal(x, digits).parse().unwrap_or(x.abs());
+    let by_digits = || decimal(x, digits).parse().unwrap_or(x.abs());
+    let size = plainly_rounded(x.abs(), digits).unwrap_or_else(by_digits);
     // Nothing is below zero and nothing at once.
     if size == 0.0 { 0.0 } else { x.signum() * size }
+}
+
+/// The same without a look at the digits, where the number lies so far from a half that they cannot say
+/// otherwise. A whole number divided by a power of ten is the float that is read from the digits of both.
+fn plainly_rounded(size: f64, digits: usize) -> Option<f64> {
+    let power = 10_f64.powi(i32::try_from(digits).ok()?);
+    let scaled = size * power;
+    let is_plain = scaled < MAX_PLAIN && (scaled.fract() - 0.5).abs() > NEAR_HALF;
+    is_plain.then(|| scaled.round() / power)
 }
 
 /// The size of a finite number with exactly so many decimals. What is rounded are the digits that

@@ -405,6 +405,17 @@ proptest! {
         prop_assert_eq!(written, thousandths as f64 / 1000.0);
     }
 
+    /// The model: the digits, which tell a half from what is next to it.
+    #[test]
+    fn a_number_is_rounded_as_its_digits_are(whole in -1_000_000_i64..1_000_000, digits in 0_usize..10, near in -2_i8..=2) {
+        let half = (whole as f64 + 0.5) / 10_f64.powi(digits as i32);
+        let x = (0..near.abs()).fold(half, |x, _| if near < 0 { x.next_down() } else { x.next_up() });
+        for x in [x, x * 1.000_001, half / 3.0] {
+            let rounded = eval(&format!("round({x:?}, {digits})")).unwrap().as_float().unwrap();
+            prop_assert_eq!(rounded.abs(), super::numbers::decimal(x, digits).parse::<f64>().unwrap(), "{}", x);
+        }
+    }
+
     #[test]
     fn what_is_written_of_any_number_is_read_again(x in any::<f64>().prop_filter("finite", |x| x.is_finite())) {
         let text = super::numbers::decimal(x, 15);

@@ -82,7 +82,8 @@ fn what_lies_deep_inside_itself_is_dropped_without_harm() {
         "let f = |x| x; loop { let g = f; f = |x| g.call(x); }",
         "let m = #{}; loop { m = #{m: m}; }",
     ] {
-        ends_within(&Scripts { max_call_ms: 300, ..settings() }, body);
+        let scripts = Scripts { max_call_ms: 300, ..settings() };
+        on_a_worker(&scripts, || ends_within(&scripts, body));
     }
 }
 
@@ -194,17 +195,20 @@ fn what_a_script_reads_or_gives_is_not_left_behind_by_it() {
     assert!(total > settings().max_call_bytes, "more is kept than a script could leave behind: {total}");
 }
 
-/// The fault that ends a script on a thread like those of the pool, with the deepest calls and far more
-/// operations than usual.
+/// Runs work on a thread like those of the pool.
+fn on_a_worker<T: Send>(scripts: &Scripts, work: impl FnOnce() -> T + Send) -> T {
+    let thread = std::thread::Builder::new().stack_size(stack_bytes(scripts));
+    std::thread::scope(|scope| thread.spawn_scoped(scope, work).unwrap().join().unwrap())
+}
+
+/// The fault that ends a script there, with the deepest calls and far more operations than usual.
 fn ends_on_a_worker(functions: &str) -> String {
-    let text = functions.to_owned();
     let scripts = Scripts { max_call_depth: 64, max_operations: 10_000_000, max_call_ms: 2_000, ..settings() };
-    let thread = std::thread::Builder::new().stack_size(stack_bytes(&scripts)).spawn(move || {
+    on_a_worker(&scripts, || {
         let (compiler, _) = Compiler::new(&scripts, &[]);
-        let program = compiler.program(ScriptKind::Field, "probe", &text).unwrap_or_else(|fault| panic!("{fault}"));
+        let program = compiler.program(ScriptKind::Field, "probe", functions).unwrap_or_else(|fault| panic!("{fault}"));
         program.value(&session(), &Task::whole("{}"), &Args::default()).result.unwrap_err().text
-    });
-    thread.unwrap().join().unwrap()
+    })
 }
 
 #[test]
