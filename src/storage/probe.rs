@@ -24,7 +24,7 @@ pub struct Step {
 
 impl Storage {
     /// Puts a small file where new ones go, fetches it by a link through the public address, reads it
-    /// back and deletes it. The first step that fails is the last.
+    /// back and deletes it. The first step of that way that fails is the last.
     pub fn probe(&self, now: Moment) -> Vec<Step> {
         let mut steps = Steps(Vec::new());
         let folder = steps.take("data folder", || {
@@ -34,7 +34,13 @@ impl Storage {
         if folder.is_none() || self.target().is_none() {
             return steps.0;
         }
-        if steps.take("bucket", || self.prepare().map(|()| "it is there".to_owned())).is_some() {
+        let bucket = steps.take("bucket", || self.prepare().map(|()| "it is there".to_owned()));
+        let clock = self.check_clock().transpose();
+        // Where it does not answer, what it said last is of no use, unless that is why.
+        if let Some(clock) = clock.filter(|clock| bucket.is_some() || clock.is_err()) {
+            steps.take("bucket's clock", || clock.map(parted));
+        }
+        if bucket.is_some() {
             self.probe_bucket(now, &mut steps);
         }
         steps.0
@@ -121,6 +127,18 @@ impl Steps {
         let went_well = outcome.is_ok().then_some(());
         self.0.push(Step { what, outcome });
         went_well
+    }
+}
+
+/// It tells whole seconds.
+fn parted(ahead_seconds: i64) -> String {
+    match ahead_seconds {
+        -1..=1 => "says the same as this machine's".to_owned(),
+        ahead => format!(
+            "is {} seconds {} this machine's",
+            ahead.unsigned_abs(),
+            if ahead > 0 { "ahead of" } else { "behind" }
+        ),
     }
 }
 

@@ -382,20 +382,89 @@ fn a_bucket_that_is_silent_costs_its_deadline_and_a_canceled_export_not_even_tha
 }
 
 #[test]
-fn an_answer_from_another_address_is_none() {
+fn an_answer_from_another_address_is_none_and_nobody_there_learns_a_secret() {
     let (server, proxy, house) = behind_proxy();
     let elsewhere = Proxy::before(&server.url);
-    let stored = put(&house, b"bytes", &Patience::none()).unwrap();
-    proxy.everything(Fate::Redirect(format!("{}/latest", elsewhere.url)));
-    elsewhere.everything(Fate::Refuse(200, ""));
-    for error in [
-        put(&house, b"bytes", &Patience::none()).unwrap_err(),
-        house.app.storage.read(KEY, &stored.place).unwrap_err(),
-        house.app.storage.days(Shelf::Bucket).unwrap_err(),
-        house.app.storage.delete(KEY, &stored.place).unwrap_err(),
-    ] {
-        assert!(error.message.contains("at another address"), "{}", error.chain());
+    let (small, large) = (bytes(1000), bytes(PART + 1));
+    let stored = put(&house, &small, &Patience::none()).unwrap();
+    let fates = [Fate::Refuse(200, ""), Fate::Refuse(404, "NoSuchKey"), Fate::Refuse(403, "")];
+    let both = [301, 302, 303, 307, 308].into_iter().flat_map(|status| fates.iter().map(move |fate| (status, fate)));
+    for (status, fate) in both {
+        proxy.everything(Fate::Redirect(status, format!("{}/latest", elsewhere.url)));
+        elsewhere.everything(fate.clone());
+        for error in [
+            put(&house, &small, &Patience::none()).unwrap_err(),
+            put(&house, &large, &Patience::none()).unwrap_err(),
+            house.app.storage.read(KEY, &stored.place).unwrap_err(),
+            house.app.storage.days(Shelf::Bucket).unwrap_err(),
+            house.app.storage.delete(KEY, &stored.place).unwrap_err(),
+            house.app.storage.check().unwrap_err(),
+        ] {
+            assert!(error.message.contains("at another address"), "{status} {fate:?}: {}", error.chain());
+        }
     }
+    for asked in elsewhere.requests() {
+        let head = asked.head.to_lowercase();
+        assert!(!head.contains("authorization") && !head.contains(ACCESS), "{head}");
+    }
+    assert_eq!(server.objects().len(), 1);
+}
+
+#[test]
+fn an_error_that_tells_more_than_it_has_to_tell_is_not_read() {
+    let (_server, proxy, house) = behind_proxy();
+    for (status, words) in [(403, "refuses access"), (500, "cannot be reached"), (400, "refuses the request")] {
+        for length in [Some(1 << 40), None] {
+            proxy.everything(Fate::Flood(status, length));
+            let before = proxy.flooded();
+            let error = put(&house, b"bytes", &Patience::none()).unwrap_err();
+            assert!(error.message.contains(words), "{status}: {}", error.chain());
+            // Most of it lies in the buffers of the connection.
+            let taken = proxy.flooded() - before;
+            assert!(taken < 32 << 20, "{taken} bytes of {length:?}");
+        }
+    }
+}
+
+#[test]
+fn a_private_authority_is_trusted_where_it_is_named_and_nowhere_else() {
+    let server = Server::with_tls();
+    let house = House::at(Clock::fixed(now()), |settings| {
+        into_bucket(&server.url)(settings);
+        settings.storage.ca_file.clone_from(&server.ca);
+    });
+    let bytes = bytes(PART + 1);
+    let stored = put(&house, &bytes, &Patience::none()).unwrap();
+    assert!(read(&house, &stored.place).unwrap() == bytes);
+    assert!(house.app.storage.probe(now()).iter().all(|step| step.outcome.is_ok()));
+    let house = house.again(into_bucket(&server.url));
+    let error = put(&house, &bytes, &Patience::none()).unwrap_err();
+    assert!(error.message.contains("Let storage.ca_file name the authority that signed it"), "{}", error.chain());
+    assert!(error.chain().contains("UnknownIssuer"), "{}", error.chain());
+}
+
+#[test]
+fn a_clock_that_goes_wrong_is_told_before_the_bucket_refuses_everything() {
+    let (_server, proxy, house) = behind_proxy();
+    let notes = || house.get("/ready").value()["notes"].clone();
+    put(&house, b"bytes", &Patience::none()).unwrap();
+    assert_eq!(notes(), Value::Array(Vec::new()));
+    proxy.everything(Fate::Ahead(120));
+    put(&house, b"bytes", &Patience::none()).unwrap();
+    let note = notes()[0].as_str().unwrap().to_owned();
+    assert!(
+        note.starts_with("clock: This server's clock is 1") && note.contains(" seconds behind the bucket's."),
+        "{note}"
+    );
+    // A refusal without words: only its time tells.
+    proxy.everything(Fate::RefuseAt(-1000));
+    for error in
+        [house.app.storage.days(Shelf::Bucket).unwrap_err(), put(&house, b"bytes", &Patience::none()).unwrap_err()]
+    {
+        assert!(error.message.contains("differs from the bucket's by more than 15 minutes"), "{}", error.chain());
+    }
+    proxy.everything(Fate::RefuseAt(0));
+    assert!(house.app.storage.days(Shelf::Bucket).unwrap_err().message.contains("refuses access"));
 }
 
 #[test]
@@ -587,7 +656,8 @@ fn the_way_of_a_file_is_tried_step_by_step() {
     let took = |steps: &[waybill::storage::Step]| {
         steps.iter().map(|step| (step.what, step.outcome.is_ok())).collect::<Vec<_>>()
     };
-    let all = ["data folder", "bucket", "put a file", "fetch it by a link", "read it back", "delete it"];
+    let all =
+        ["data folder", "bucket", "bucket's clock", "put a file", "fetch it by a link", "read it back", "delete it"];
     assert_eq!(took(&steps), all.map(|what| (what, true)), "{steps:?}");
     assert!(server.objects().is_empty());
     let house = house.again(|settings| {

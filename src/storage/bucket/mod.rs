@@ -1,10 +1,12 @@
 //! Finished files in a bucket of a server that speaks S3, through the minio crate: under
 //! `<prefix>/<id of this server>/<key>`, so that servers that share a bucket never meet.
 //!
-//! In reading order: `calls` (one call: its deadline, its tries, its answer), `meaning` (what a
-//! failure means), `upload`, `object` (reading), `list` (and deleting), `xml`.
+//! In reading order: `calls` (one call: its deadline, its tries, its answer), `gate` (which answers are
+//! not even read), `meaning` (what a failure means), `upload`, `object` (reading), `list` (and
+//! deleting), `xml`.
 
 mod calls;
+mod gate;
 mod list;
 mod meaning;
 mod object;
@@ -34,6 +36,7 @@ use crate::domain::Moment;
 use crate::domain::export_log::Place;
 use crate::settings;
 use calls::{Call, Calls};
+use gate::Gate;
 use meaning::{meaning, unfit};
 
 /// How long it is known whether the bucket can be used, so that asking for readiness costs it little.
@@ -74,7 +77,7 @@ impl Bucket {
         };
         Ok(Self {
             calls: Arc::new(Calls::open(settings, endpoint)?),
-            public: calls::client(settings, public)?.1,
+            public: calls::client(settings, public, &Gate::default())?,
             ca_file: settings.ca_file.clone(),
             name: settings.bucket.clone(),
             own,
@@ -90,6 +93,11 @@ impl Bucket {
         self.find(&Patience::none())
     }
 
+    /// Seconds by which its clock was ahead of this machine's in its latest answer, if there was one.
+    pub fn ahead_seconds(&self) -> Option<i64> {
+        self.calls.ahead_seconds()
+    }
+
     /// As [`prepare`](Self::prepare), unless it is known.
     pub fn check(&self) -> Result<(), Arc<Error>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,14 +110,14 @@ impl Bucket {
     }
 
     fn find(&self, patience: &Patience<'_>) -> Result<(), Error> {
-        let call = Call::brief(&self.name);
+        let call = Call::brief();
         let found =
-            self.calls.ask(&call, patience, |client| client.bucket_exists(self.name.as_str())?.build().to_s3request());
+            self.calls.ask(call, patience, |client| client.bucket_exists(self.name.as_str())?.build().to_s3request());
         match found {
             Err(Error::Missing | Error::Refused { refusal: Refusal::NoBucket, .. }) if self.create => {
                 let made = self
                     .calls
-                    .ask(&call, patience, |client| client.create_bucket(self.name.as_str())?.build().to_s3request());
+                    .ask(call, patience, |client| client.create_bucket(self.name.as_str())?.build().to_s3request());
                 match made {
                     // Somebody else who shares it came first.
                     Err(Error::Refused { said, .. }) if said.to_lowercase().contains("bucketalreadyownedbyyou") => {
@@ -166,9 +174,8 @@ impl Bucket {
 
     fn stat(&self, bucket: &str, object: &str, patience: &Patience<'_>) -> Result<calls::Answer, Error> {
         let key = name(object)?;
-        self.calls.ask(&Call::brief(bucket), patience, |client| {
-            client.stat_object(bucket, key.clone())?.build().to_s3request()
-        })
+        self.calls
+            .ask(Call::brief(), patience, |client| client.stat_object(bucket, key.clone())?.build().to_s3request())
     }
 
     /// A link that holds for so many seconds from now, signed for the public address; asks nobody.
