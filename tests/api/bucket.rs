@@ -19,12 +19,12 @@ use crate::proxy::{Fate, Proxy};
 use crate::s3::{ACCESS, BUCKET, SECRET, Server};
 use crate::support::{House, eventually, tasks};
 
-const PART: usize = 8 << 20;
-const KEY: &str = "20250615/task_1.csv";
+pub const PART: usize = 8 << 20;
+pub const KEY: &str = "20250615/task_1.csv";
 const BACKGROUND: &str = r#"{"download":"csv","background":true}"#;
 
 /// Signed links are verified against the clock on the wall.
-fn now() -> Moment {
+pub fn now() -> Moment {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Moment(i64::try_from(now.as_millis()).unwrap())
 }
@@ -55,17 +55,17 @@ fn behind_proxy() -> (Server, Proxy, House) {
     (server, proxy, house)
 }
 
-fn bytes(count: usize) -> Vec<u8> {
+pub fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|n| u8::try_from((n / 7 + n / 65_536) % 251).unwrap()).collect()
 }
 
-fn put(house: &House, bytes: &[u8], patience: &Patience<'_>) -> waybill::domain::Result<Stored> {
+pub fn put(house: &House, bytes: &[u8], patience: &Patience<'_>) -> waybill::domain::Result<Stored> {
     let mut draft = house.app.storage.folder().create().unwrap();
     draft.write_all(bytes).unwrap();
     house.app.storage.put(draft, KEY, "text/csv", patience)
 }
 
-fn read(house: &House, place: &Place) -> Option<Vec<u8>> {
+pub fn read(house: &House, place: &Place) -> Option<Vec<u8>> {
     let kept = house.app.storage.read(KEY, place).unwrap()?;
     let mut bytes = Vec::new();
     kept.reader(0).unwrap().read_to_end(&mut bytes).unwrap();
@@ -73,7 +73,7 @@ fn read(house: &House, place: &Place) -> Option<Vec<u8>> {
 }
 
 /// Fetches without following redirects.
-fn fetch(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, ureq::http::HeaderMap, Vec<u8>) {
+pub fn fetch(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, ureq::http::HeaderMap, Vec<u8>) {
     let config =
         ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).max_redirects_will_error(false);
     let agent: ureq::Agent = config.build().into();
@@ -86,11 +86,11 @@ fn fetch(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, ureq::http:
     (answer.status().as_u16(), answer.headers().clone(), body)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn entry(house: &House, id: &Value) -> Value {
+pub fn entry(house: &House, id: &Value) -> Value {
     house.get(&format!("/api/v3/tasks/export-log/{}", id.as_str().unwrap())).value()["data"].clone()
 }
 
@@ -441,6 +441,13 @@ fn a_private_authority_is_trusted_where_it_is_named_and_nowhere_else() {
     let error = put(&house, &bytes, &Patience::none()).unwrap_err();
     assert!(error.message.contains("Let storage.ca_file name the authority that signed it"), "{}", error.chain());
     assert!(error.chain().contains("UnknownIssuer"), "{}", error.chain());
+    // It is that of another name.
+    let house = house.again(|settings| {
+        into_bucket(&server.url.replace("127.0.0.1", "localhost"))(settings);
+        settings.storage.ca_file.clone_from(&server.ca);
+    });
+    let error = put(&house, &bytes, &Patience::none()).unwrap_err();
+    assert!(error.message.contains("and storage.endpoint the name in it"), "{}", error.chain());
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod upload;
 mod xml;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ use minio::s3::client::Method;
 use minio::s3::multimap_ext::{Multimap, MultimapExt};
 use minio::s3::types::{ObjectKey, ToS3Request};
 use minio::s3::utils::from_iso8601utc;
+use ureq::tls::{PemItem, RootCerts, parse_pem};
 
 pub use object::Object;
 pub use patience::Patience;
@@ -53,8 +54,8 @@ pub(super) struct Bucket {
     calls: Arc<Calls>,
     /// Signs for the address that people reach.
     public: MinioClient,
-    /// Certificates to trust beside those that browsers trust.
-    pub ca_file: Option<PathBuf>,
+    /// Those that are trusted beside the ones that browsers trust.
+    pub authorities: Option<RootCerts>,
     name: String,
     /// What every name of this server's begins with, without a slash at the end.
     own: String,
@@ -78,7 +79,7 @@ impl Bucket {
         Ok(Self {
             calls: Arc::new(Calls::open(settings, endpoint)?),
             public: calls::client(settings, public, &Gate::default())?,
-            ca_file: settings.ca_file.clone(),
+            authorities: settings.ca_file.as_deref().map(authorities).transpose()?,
             name: settings.bucket.clone(),
             own,
             create: settings.create_bucket,
@@ -215,6 +216,22 @@ impl Bucket {
 
 fn name(object: &str) -> Result<ObjectKey, Error> {
     ObjectKey::new(object).map_err(unfit)
+}
+
+/// The client takes a file without certificates for one with none to trust.
+fn authorities(file: &Path) -> Result<RootCerts, Error> {
+    let pem = std::fs::read(file).map_err(|error| Error::at(file, error))?;
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        let cure = "Let storage.ca_file name a file of certificates in PEM form, or leave it empty.";
+        return Err(Error::Setting(format!("There is no certificate in {}. {cure}", file.display())));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 #[cfg(test)]
