@@ -1,6 +1,7 @@
 //! Finished files in a bucket: a server that verifies signatures, and a proxy of bad days before it.
 
 use std::io::{Read, Write};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -680,6 +681,55 @@ fn the_way_of_a_file_is_tried_step_by_step() {
     assert_eq!(took(&steps).last(), Some(&("bucket", false)), "{steps:?}");
 }
 
+/// What `waybill doctor` says of a house beside which it runs, and whether all is in order.
+fn doctor(house: &House, url: &str) -> (bool, String) {
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_waybill"));
+    doctor.arg("doctor").arg("--data").arg(&house.app.settings.data.dir).current_dir(house.data.path());
+    for (key, value) in
+        [("KIND", "bucket"), ("ENDPOINT", url), ("BUCKET", BUCKET), ("ACCESS_KEY", ACCESS), ("SECRET_KEY", SECRET)]
+    {
+        doctor.env(format!("WAYBILL_STORAGE__{key}"), value);
+    }
+    let output = doctor.env("WAYBILL_SERVER__LISTEN", "127.0.0.1:1").output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_doctor_goes_the_whole_way_beside_a_running_server_and_leaves_its_work_alone() {
+    let (server, proxy, house) = behind_proxy();
+    house.load(&tasks(3));
+    house.export(r#"{"download":"csv"}"#);
+    let mut draft = house.app.storage.folder().create().unwrap();
+    draft.write_all(b"half of ").unwrap();
+    let (is_fine, said) = doctor(&house, &proxy.url);
+    assert!(is_fine, "{said}");
+    for line in [
+        "note  store              in use by a running server",
+        "fine  bucket             it is there",
+        "fine  bucket's clock     says the same as this machine's",
+        "fine  put a file         64 bytes, with their digest",
+        "fine  fetch it by a link through the public address",
+        "fine  read it back       the same bytes",
+        "fine  delete it          it is gone",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    draft.write_all(b"a file").unwrap();
+    let stored = house.app.storage.put(draft, KEY, "text/csv", &Patience::none()).unwrap();
+    assert_eq!(read(&house, &stored.place).unwrap(), b"half of a file");
+    assert_eq!(server.objects().len(), 2);
+    proxy.everything(Fate::Ahead(-120));
+    let (is_fine, said) = doctor(&house, &proxy.url);
+    assert!(!is_fine && said.contains("BAD   bucket's clock     This server's clock is 1"), "{said}");
+    assert!(said.contains(" seconds ahead of the bucket's. Set it right"), "{said}");
+    proxy.always("put", Fate::Refuse(403, "AccessDenied"));
+    let (is_fine, said) = doctor(&house, &proxy.url);
+    assert!(
+        !is_fine && said.contains("BAD   put a file         The bucket refuses access. Give the access key"),
+        "{said}"
+    );
+}
+
 /// How large the file is whose upload is watched: 1 GiB where there is time.
 fn watched_bytes() -> u64 {
     if std::env::var_os("CI").is_some() { 1 << 30 } else { 256 << 20 }
@@ -693,7 +743,7 @@ fn memory_stays_flat_however_large_the_file() {
     }
     let server = Server::start();
     // In a process of its own, whose memory no other test shares.
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "bucket::memory_stays_flat_however_large_the_file", "--nocapture"]);
     let output = command.env(URL, &server.url).output().unwrap();
     assert!(
