@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -18,7 +19,7 @@ use waybill::sweep;
 
 use crate::proxy::{Fate, Proxy};
 use crate::s3::{ACCESS, BUCKET, SECRET, Server};
-use crate::support::{House, eventually, tasks};
+use crate::support::{House, OURS, eventually, task, tasks};
 
 pub const PART: usize = 8 << 20;
 pub const KEY: &str = "20250615/task_1.csv";
@@ -198,7 +199,7 @@ fn a_proxied_file_is_passed_on_whole_or_in_part() {
 fn own_link(house: &House, id: &Value) -> String {
     eventually("the server knows its address", || house.app.address.get().is_some());
     let id = id.as_str().unwrap().parse().unwrap();
-    let log = house.app.store.view().unwrap().export(crate::support::OURS, id).unwrap().unwrap();
+    let log = house.app.store.view().unwrap().export(OURS, id).unwrap().unwrap();
     waybill::export::own_link(&house.app, log.id, log.file.as_ref().unwrap())
 }
 
@@ -499,6 +500,156 @@ fn a_failed_export_says_why_and_the_others_go_on() {
     workers.leave(Duration::from_secs(5));
 }
 
+/// What happens to the requests of one export, and how it ends: with these words in its error, or done.
+struct BadDay {
+    what: &'static str,
+    fate: Fate,
+    ends: Option<&'static str>,
+}
+
+/// All requests of these kinds have each of these fates, each in an export of its own.
+fn days(whats: &[&'static str], fates: &[(Fate, Option<&'static str>)]) -> Vec<BadDay> {
+    let of = |what| fates.iter().map(move |(fate, ends)| BadDay { what, fate: fate.clone(), ends: *ends });
+    whats.iter().flat_map(|what| of(*what)).collect()
+}
+
+/// An export for each of the bad days, the first request or all of them, and good ones among them, all at
+/// once: each ends as it must, and nothing is left of those that fail.
+fn live_through(days: &[BadDay], is_over_after_one: bool, retry_seconds: u64) {
+    const GOOD: usize = 10;
+    let server = Server::start();
+    let proxy = Proxy::before(&server.url);
+    let house = House::at(Clock::fixed(now()), |settings| {
+        into_bucket(&proxy.url)(settings);
+        settings.storage.retry_seconds = retry_seconds;
+        (settings.storage.call_seconds, settings.storage.part_seconds) = (3, 6);
+        settings.export.workers = 16;
+    });
+    // All together they make a file of two parts.
+    let long = "x".repeat(16 << 10);
+    house.load(&(0..600).map(|number| task(number, &format!(r#""content":"{long}""#)) + "\n").collect::<String>());
+    let submit = |name: &str, is_large: bool| {
+        let limit = if is_large { 600 } else { 3 };
+        let body = format!(r#"{{"download":"json","background":true,"name":"{name}","limit":{limit}}}"#);
+        house.export(&body)["data"]["_id"].clone()
+    };
+    let mut ids = Vec::new();
+    let mut fates = Vec::new();
+    for (number, day) in days.iter().enumerate() {
+        let is_large = !matches!(day.what, "put" | "stat");
+        let id = submit(&format!("bad {number}"), is_large);
+        let stem = house.app.key_stem(OURS, id.as_str().unwrap().parse().unwrap(), house.clock.now());
+        fates.push((stem, day.what, Some(day.fate.clone())));
+        ids.push(id);
+    }
+    let good: Vec<Value> = (0..GOOD).map(|number| submit(&format!("good {number}"), false)).collect();
+    let fates = Arc::new(Mutex::new(fates));
+    let left = Arc::clone(&fates);
+    proxy.rule(move |asked| {
+        let mut fates = fates.lock().unwrap();
+        let day = fates.iter_mut().find(|(stem, what, _)| asked.path.contains(stem.as_str()) && asked.what() == *what);
+        let fate = day.and_then(|(_, _, fate)| if is_over_after_one { fate.take() } else { fate.clone() });
+        fate.unwrap_or(Fate::Pass)
+    });
+    let workers = Workers::start(&house.app).unwrap();
+    let wait = Instant::now() + Duration::from_secs(120);
+    let has_ended = |id: &Value| entry(&house, id)["status"] != "Processing";
+    while !ids.iter().chain(&good).all(has_ended) {
+        assert!(Instant::now() < wait, "exports are stuck");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for (id, day) in ids.iter().zip(days) {
+        let (entry, case) = (entry(&house, id), format!("{} {:?}", day.what, day.fate));
+        assert_eq!(entry["attempts"], 1, "{case}: {entry}");
+        match day.ends {
+            None => assert_eq!(entry["status"], "Done", "{case}: {entry}"),
+            Some(words) => {
+                assert!(entry["errorMessage"].as_str().unwrap().contains(words), "{case}: {entry}");
+                assert_eq!((&entry["status"], &entry["link"]), (&"Failed".into(), &Value::Null), "{case}");
+            }
+        }
+    }
+    if is_over_after_one {
+        assert!(left.lock().unwrap().iter().all(|(.., fate)| fate.is_none()), "each has happened");
+    }
+    assert!(good.iter().all(|id| entry(&house, id)["status"] == "Done"));
+    let done: Vec<&Value> =
+        ids.iter().zip(days).filter(|(_, day)| day.ends.is_none()).map(|(id, _)| id).chain(&good).collect();
+    for id in &done {
+        let bytes = server.bytes(&own_name(&house, id));
+        assert_eq!(entry(&house, id)["sha256"], sha256(&bytes));
+    }
+    assert_eq!((server.objects().len(), house.temp_files()), (done.len(), 0));
+    // Those whose beginning was answered to nobody.
+    house.app.storage.abort_uploads(Moment(now().0 + 60_000)).unwrap();
+    assert_eq!((server.uploads(), house.app.queue.running()), (0, 0));
+    workers.leave(Duration::from_secs(5));
+}
+
+#[test]
+fn whatever_happens_once_every_export_is_done() {
+    let fates = [
+        Fate::Refuse(500, "InternalError"),
+        Fate::Refuse(503, ""),
+        Fate::Refuse(429, ""),
+        Fate::Reset,
+        Fate::Stall,
+        Fate::CutAnswer,
+        Fate::LoseAnswer,
+    ];
+    let sending = [Fate::CutRequest, Fate::ErrorInside("InternalError"), Fate::WrongTag];
+    let ends_well = |fates: &[Fate]| fates.iter().map(|fate| (fate.clone(), None)).collect::<Vec<_>>();
+    let mut all = days(&["put", "stat", "begin", "part", "complete"], &ends_well(&fates));
+    all.extend(days(&["put", "part"], &ends_well(&sending)));
+    all.extend(days(&["begin", "complete"], &ends_well(&sending[1..2])));
+    live_through(&all, true, 60);
+}
+
+#[test]
+fn whatever_does_not_end_fails_its_own_export_and_leaves_nothing() {
+    let (away, not_whole) = (Some("cannot be reached"), Some("does not keep them whole"));
+    let stays = [
+        (Fate::Refuse(403, "AccessDenied"), Some("refuses access")),
+        (Fate::Refuse(404, "NoSuchBucket"), Some("does not exist")),
+        (Fate::Redirect(307, "http://127.0.0.1:1/".to_owned()), Some("at another address")),
+    ];
+    let passes = [
+        (Fate::Refuse(500, "InternalError"), away),
+        (Fate::Refuse(503, "SlowDown"), away),
+        (Fate::Reset, away),
+        (Fate::Stall, away),
+    ];
+    let lost = [(Fate::CutAnswer, away), (Fate::LoseAnswer, away)];
+    let error_inside = (Fate::ErrorInside("InternalError"), away);
+    let sending = [(Fate::CutRequest, away), error_inside.clone(), (Fate::WrongTag, not_whole)];
+    let mut all = days(&["put", "begin", "part", "complete"], &[&stays[..], &passes].concat());
+    all.extend(days(&["put", "begin", "part"], &lost));
+    all.extend(days(&["put", "part"], &sending));
+    all.extend(days(&["begin", "complete"], &[error_inside]));
+    // The file is there, and nobody can say so.
+    all.extend(days(&["stat"], &[&stays[..1], &passes, &lost, &[(Fate::Refuse(404, ""), not_whole)]].concat()));
+    // A second try finds that the work was done.
+    all.extend(days(&["complete"], &[(Fate::CutAnswer, None), (Fate::LoseAnswer, None)]));
+    live_through(&all, false, 2);
+}
+
+#[test]
+fn where_nobody_listens_exports_fail_when_they_have_waited_long_enough() {
+    let server = Server::start();
+    let house = House::at(Clock::fixed(now()), |settings| {
+        into_bucket(&server.url)(settings);
+        settings.storage.retry_seconds = 1;
+    });
+    house.load(&tasks(3));
+    drop(server);
+    let workers = Workers::start(&house.app).unwrap();
+    let failed = ended(&house, &submit(&house));
+    let told = "The bucket of files cannot be reached. Try again in a while.";
+    assert_eq!((&failed["status"], &failed["errorMessage"]), (&"Failed".into(), &told.into()));
+    assert_eq!((house.temp_files(), house.app.queue.running()), (0, 0));
+    workers.leave(Duration::from_secs(5));
+}
+
 #[test]
 fn exports_wait_for_a_bucket_that_is_away_and_are_done_when_it_is_back() {
     let (server, proxy, house) = behind_proxy();
@@ -599,7 +750,7 @@ fn the_sweeper_deletes_what_had_its_time_and_what_no_entry_names_and_nothing_of_
 
 fn own_name(house: &House, id: &Value) -> String {
     let id = id.as_str().unwrap().parse().unwrap();
-    let log = house.app.store.view().unwrap().export(crate::support::OURS, id).unwrap().unwrap();
+    let log = house.app.store.view().unwrap().export(OURS, id).unwrap().unwrap();
     match log.file.unwrap().place {
         Place::Bucket { object, .. } => object,
         Place::Folder => panic!("it lies in the folder"),

@@ -137,7 +137,7 @@ impl Bucket {
         Place::Bucket { bucket: self.name.clone(), object: format!("{}/{key}", self.own) }
     }
 
-    /// Puts a file, whole, or makes sure that nothing is left of it.
+    /// Puts a file. When this fails it may be there all the same, for nobody could say.
     pub fn put(
         &self,
         file: &Path,
