@@ -689,8 +689,10 @@ fn a_bucket_that_is_missing_is_told_or_made() {
         into_bucket(&server.url)(settings);
         settings.storage.create_bucket = true;
     });
+    let workers = Workers::start(&house.app).unwrap();
+    eventually("it is made at the start", || server.has_bucket());
+    workers.leave(Duration::from_secs(5));
     assert_eq!(house.get("/ready").status, 200);
-    assert!(server.has_bucket());
     put(&house, b"bytes", &Patience::none()).unwrap();
     assert_eq!(server.objects().len(), 1);
 }

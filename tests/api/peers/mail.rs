@@ -91,7 +91,8 @@ fn a_refusal_for_good_ends_it_and_one_for_now_does_not() {
 #[test]
 #[ignore = "needs the server that .ci/mail starts"]
 fn without_trust_encryption_or_the_right_password_nothing_is_sent_and_the_cure_is_told() {
-    let choices: [(&str, fn(&mut Mail)); 4] = [
+    type Choice = fn(&mut Mail);
+    let choices: [(&str, Choice); 4] = [
         ("mail.username", |mail| mail.password = Some(Secret::new("wrong"))),
         ("mail.ca_file", |mail| mail.ca_file = None),
         ("the name in the server's certificate", |mail| mail.host = Some("127.0.0.1".to_owned())),
