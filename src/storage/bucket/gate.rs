@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use minio::s3::client::{Method, RequestHooks, Response};
@@ -49,7 +49,7 @@ impl Gate {
     /// Seconds by which the bucket's clock was ahead of this machine's in its latest answer. It tells
     /// whole seconds, and an answer takes its time.
     pub fn ahead_seconds(&self) -> Option<i64> {
-        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.ahead)
     }
 
     fn look(&self, asked: &Url, response: &Response) -> Seen {
@@ -71,7 +71,7 @@ impl Gate {
         if let Some(date) = date {
             // That of the app may be another; requests are signed by this one.
             let ahead = date.seconds() - Clock::system().now().seconds();
-            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+            *lock(&self.ahead) = Some(ahead);
         }
     }
 }
@@ -85,7 +85,7 @@ pub(super) async fn pass(mut request: S3Request) -> Result<Response, Error> {
         if let Poll::Ready(answer) = asking.as_mut().poll(context) {
             return Poll::Ready(answer.map_err(meaning));
         }
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&seen);
         if let Some(status) = seen.status {
             pieces += 1;
             if pieces > ERROR_PIECES {
@@ -119,7 +119,7 @@ impl RequestHooks for Gate {
         let found = self.look(asked, response);
         let is_over = found.fault.is_some();
         // Every request is one of a call's.
-        let _ = SEEN.try_with(|seen| *seen.lock().unwrap_or_else(PoisonError::into_inner) = found);
+        let _ = SEEN.try_with(|seen| *lock(seen) = found);
         if is_over {
             // The body is read when this returns.
             std::future::pending::<()>().await;
@@ -137,4 +137,8 @@ fn must_come_from(asked: &Url, response: &Response) -> Result<(), String> {
     };
     let is_same = asked.https == (url.scheme() == "https") && asked.host_header_value().eq_ignore_ascii_case(&found);
     if is_same { Ok(()) } else { Err(found) }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
