@@ -4,7 +4,6 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use jiff::fmt::rfc2822;
 use minio::s3::client::Response;
 use minio::s3::creds::StaticProvider;
 use minio::s3::error::ValidationErr;
@@ -14,7 +13,7 @@ use minio::s3::{MinioClient, MinioClientBuilder};
 use tokio::runtime::Runtime;
 
 use super::super::error::{Error, Refusal};
-use super::gate::{self, Gate};
+use super::gate::{self, Gate, moment};
 use super::meaning::{meaning, unfit};
 use super::patience::{LOOK, Patience};
 use crate::domain::Moment;
@@ -225,9 +224,4 @@ async fn stopped(meter: Option<Meter>) {
     while meter.stopped().is_none() {
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// The moment of an HTTP date.
-pub(super) fn moment(text: &str) -> Option<Moment> {
-    Some(Moment(rfc2822::parse(text).ok()?.timestamp().as_millisecond()))
 }

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use jiff::fmt::rfc2822;
 use minio::s3::client::{Method, RequestHooks, Response};
 use minio::s3::http::Url;
 use minio::s3::multimap_ext::Multimap;
@@ -15,8 +16,8 @@ use minio::s3::types::{BucketName, ObjectKey, S3Request};
 use ureq::http::Extensions;
 
 use super::super::error::{Error, Refusal};
-use super::calls::moment;
 use super::meaning::{meaning, of_status};
+use crate::domain::Moment;
 use crate::kit::clock::Clock;
 
 /// Bytes of an error's body.
@@ -137,6 +138,11 @@ fn must_come_from(asked: &Url, response: &Response) -> Result<(), String> {
     };
     let is_same = asked.https == (url.scheme() == "https") && asked.host_header_value().eq_ignore_ascii_case(&found);
     if is_same { Ok(()) } else { Err(found) }
+}
+
+/// The moment of an HTTP date.
+pub(super) fn moment(text: &str) -> Option<Moment> {
+    Some(Moment(rfc2822::parse(text).ok()?.timestamp().as_millisecond()))
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
