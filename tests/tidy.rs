@@ -43,6 +43,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex", &["script"]),
     ("notify", &["script"]),
     ("minio", &["storage"]),
+    // The client within minio, whose answers are looked at.
+    ("reqwest", &["storage"]),
     ("mail_send", &["notice"]),
     ("tokio_rustls", &["notice"]),
     ("webpki_roots", &["notice"]),

@@ -82,6 +82,8 @@ impl Doctor {
             let store = looks::store(&mut report, &settings);
             looks::key(&mut report, &data);
             looks::files(&mut report, &settings, store.is_some());
+        } else if settings.storage.has_bucket() {
+            report.note("bucket", "tried once there is a data folder: start the server, and ask again");
         }
         looks::scripts(&mut report, &settings);
         looks::mail(&mut report, &settings, self.send_to);

@@ -14,6 +14,7 @@ use crate::storage::{Patience, Stored};
 use super::Plan;
 use super::shape::Told;
 use super::spans::{Span, Spans};
+use super::submit::leave_nothing;
 
 /// Rows that are looked at for the widths of columns.
 const SAMPLE_ROWS: usize = 200;
@@ -82,7 +83,12 @@ pub fn keep(app: &App, plan: Plan, meter: &Meter, background: bool) -> Result<Fi
         true => Patience::long_of(app.settings.storage.retry_seconds, meter),
         false => Patience::brief_of(meter),
     };
-    let stored = app.storage.put(draft, &key, media_type(kind), &patience)?;
+    let stored = app.storage.put(draft, &key, media_type(kind), &patience).inspect_err(|_| {
+        // It may be there although nobody could say so. Who hands a run back puts it there again.
+        if meter.stopped() != Some(Stop::Leaving) {
+            leave_nothing(app, std::slice::from_ref(&key));
+        }
+    })?;
     fail::place("after-put");
     outcome.warnings.extend(hard_to_open(kind, stored.size));
     Ok(Finished { outcome, key, name, kind, stored })

@@ -1,5 +1,7 @@
 //! Whether the process lives, and what it serves.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -23,14 +25,15 @@ pub(super) async fn health() -> Response {
 const MOST_TOLD: usize = 100;
 
 /// `GET /ready`: whether everything that requests need can be used, and if not, what cannot. A script
-/// with a fault is told and no reason: its last good version is live. Notices that do not get through
-/// are told too, since nobody is kept from working.
+/// with a fault is told and no reason: its last good version is live. Notices that do not get through,
+/// and a clock that goes wrong, are told too, since nobody is kept from working.
 pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let app = shared.app;
     let faults: Vec<Value> = app.scripts.current().faults().take(MOST_TOLD).map(scripts::told).collect();
-    let notes = notes(&app);
+    let rooms = Arc::clone(&app);
     let looked = work(move || {
-        Ok([("store", app.store.check_writable()), ("files", app.storage.check()), ("scripts", app.scripts.check())])
+        let App { store, storage, scripts, .. } = &*rooms;
+        Ok([("store", store.check_writable()), ("files", storage.check()), ("scripts", scripts.check())])
     });
     let reasons: Vec<String> = match looked.await {
         Ok(parts) => parts
@@ -39,6 +42,7 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
             .collect(),
         Err(error) => vec![reason(&error)],
     };
+    let notes = notes(&app);
     if reasons.is_empty() {
         return reply::success(StatusCode::OK, "Ready", json!({"scripts": faults, "notes": notes}));
     }
@@ -51,7 +55,8 @@ fn notes(app: &App) -> Vec<String> {
     let note = |(lane, since): (_, Moment)| {
         format!("{lane}: Nothing has got through since {}. The log has the cause.", since.text())
     };
-    failing.map(note).collect()
+    let clock = app.storage.check_clock().err().map(|error| format!("clock: {}", error.message));
+    failing.map(note).chain(clock).collect()
 }
 
 /// Why, as far as it is for everybody: nobody needs a token to ask, and the cause of a fault of ours

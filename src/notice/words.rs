@@ -3,6 +3,7 @@
 //! A text begins with the line `Subject: …`; the HTML beside it says the same. The names of the places
 //! are those in [`values`].
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use super::mail::Letter;
 use super::readable;
 use super::template::{Values, escaped, fill, plain};
-use crate::domain::{ExportLog, Language, Mailbox, Notice, Told, Zone};
+use crate::domain::{ExportLog, Id, Language, Mailbox, Notice, Told, Zone};
 use crate::settings::Mail;
 
 /// Warnings that a mail shows; the log has them all.
@@ -18,10 +19,11 @@ const MOST_WARNINGS: usize = 20;
 /// Bytes of a template.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The templates of one language.
+/// The templates, and who is written to in which language.
 #[derive(Debug)]
 pub struct Words {
     language: Language,
+    languages: BTreeMap<Id, Language>,
     folder: Option<PathBuf>,
 }
 
@@ -32,17 +34,28 @@ enum Part {
     Html,
 }
 
+/// One of the templates.
+#[derive(Debug, Clone, Copy)]
+struct Template {
+    told: Told,
+    language: Language,
+    part: Part,
+}
+
 impl Words {
     /// The words that these settings choose.
     pub fn new(settings: &Mail) -> Self {
-        Self { language: settings.language, folder: settings.templates_dir.clone() }
+        let (language, languages) = (settings.language, settings.languages.clone());
+        Self { language, languages, folder: settings.templates_dir.clone() }
     }
 
-    /// The letter that a notice sends to this address. Times are those of the zone; `link` is where the
-    /// file can be fetched, if it can.
+    /// The letter that a notice sends to this address, in the language of its organisation. Times are
+    /// those of the zone; `link` is where the file can be fetched, if it can.
     pub fn letter(&self, notice: &Notice, to: &str, log: &ExportLog, link: Option<String>, zone: &Zone) -> Letter {
-        let values = values(self.language, log, link, zone);
-        let text = self.part(notice.told, Part::Text, &values);
+        let language = self.languages.get(&notice.organization).copied().unwrap_or(self.language);
+        let values = values(language, log, link, zone);
+        let part = |part| self.filled(Template { told: notice.told, language, part }, &values);
+        let text = part(Part::Text);
         let (subject, text) = headed(&text).unwrap_or(("Export", &text));
         let name = one_line(&log.caller.name);
         Letter {
@@ -50,33 +63,28 @@ impl Words {
             to: Mailbox { name: Some(name).filter(|name| !name.is_empty()), address: to.to_owned() },
             subject: one_line(subject),
             text: text.to_owned(),
-            html: self.part(notice.told, Part::Html, &values),
+            html: part(Part::Html),
             date: log.completed.unwrap_or(log.asked),
         }
     }
 
     /// The operator's template if there is one that can be filled, else ours.
-    fn part(&self, told: Told, part: Part, values: &Values) -> String {
+    fn filled(&self, template: Template, values: &Values) -> String {
+        let (part, file) = (template.part, template.file());
         let written = if matches!(part, Part::Text) { plain } else { escaped };
-        match self.own(told, part).map(|own| own.and_then(|own| filled(&own, part, values, written))) {
+        match self.own(&file).map(|own| own.and_then(|own| filled(&own, part, values, written))) {
             Some(Ok(text)) => return text,
             Some(Err(fault)) => {
-                let file = self.file(told, part);
                 tracing::warn!(file, fault, "a template of mails cannot be used; the shipped one takes its place");
             }
             None => {}
         }
         // Ours can be filled, which is tested.
-        fill(shipped(self.language, told, part), values, written).unwrap_or_default()
+        fill(template.shipped(), values, written).unwrap_or_default()
     }
 
-    fn file(&self, told: Told, part: Part) -> String {
-        let ending = if matches!(part, Part::Text) { "txt" } else { "html" };
-        format!("{}.{}.{ending}", told.name(), self.language.code())
-    }
-
-    fn own(&self, told: Told, part: Part) -> Option<Result<String, String>> {
-        let path = self.folder.as_ref()?.join(self.file(told, part));
+    fn own(&self, file: &str) -> Option<Result<String, String>> {
+        let path = self.folder.as_ref()?.join(file);
         let read = || -> io::Result<String> {
             if fs::metadata(&path)?.len() > MOST_BYTES {
                 return Err(io::Error::other("it has more than 1 MiB"));
@@ -86,6 +94,26 @@ impl Words {
         match read() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             read => Some(read.map_err(|error| error.to_string())),
+        }
+    }
+}
+
+impl Template {
+    fn file(self) -> String {
+        let ending = if matches!(self.part, Part::Text) { "txt" } else { "html" };
+        format!("{}.{}.{ending}", self.told.name(), self.language.code())
+    }
+
+    fn shipped(self) -> &'static str {
+        match (self.language, self.told, self.part) {
+            (Language::English, Told::Done, Part::Text) => include_str!("templates/done.en.txt"),
+            (Language::English, Told::Done, Part::Html) => include_str!("templates/done.en.html"),
+            (Language::English, Told::Failed, Part::Text) => include_str!("templates/failed.en.txt"),
+            (Language::English, Told::Failed, Part::Html) => include_str!("templates/failed.en.html"),
+            (Language::Indonesian, Told::Done, Part::Text) => include_str!("templates/done.id.txt"),
+            (Language::Indonesian, Told::Done, Part::Html) => include_str!("templates/done.id.html"),
+            (Language::Indonesian, Told::Failed, Part::Text) => include_str!("templates/failed.id.txt"),
+            (Language::Indonesian, Told::Failed, Part::Html) => include_str!("templates/failed.id.html"),
         }
     }
 }
@@ -135,19 +163,6 @@ fn one_line(text: &str) -> String {
     const MOST: usize = 500;
     let line: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.trim().to_owned()
-}
-
-fn shipped(language: Language, told: Told, part: Part) -> &'static str {
-    match (language, told, part) {
-        (Language::English, Told::Done, Part::Text) => include_str!("templates/done.en.txt"),
-        (Language::English, Told::Done, Part::Html) => include_str!("templates/done.en.html"),
-        (Language::English, Told::Failed, Part::Text) => include_str!("templates/failed.en.txt"),
-        (Language::English, Told::Failed, Part::Html) => include_str!("templates/failed.en.html"),
-        (Language::Indonesian, Told::Done, Part::Text) => include_str!("templates/done.id.txt"),
-        (Language::Indonesian, Told::Done, Part::Html) => include_str!("templates/done.id.html"),
-        (Language::Indonesian, Told::Failed, Part::Text) => include_str!("templates/failed.id.txt"),
-        (Language::Indonesian, Told::Failed, Part::Html) => include_str!("templates/failed.id.html"),
-    }
 }
 
 #[cfg(test)]

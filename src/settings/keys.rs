@@ -1,7 +1,9 @@
 //! Every key: its name, and how its value is checked and set.
 
+use std::collections::BTreeMap;
+
 use super::{Dates, Delivery, LogFormat, MailSecurity, Settings, StorageKind};
-use crate::domain::{Language, Mailbox, OnFault, Zone};
+use crate::domain::{Id, Language, Mailbox, OnFault, Zone};
 use crate::kit::secret::Secret;
 
 /// A value as the file or the environment gives it.
@@ -10,6 +12,8 @@ pub(super) enum Given<'a> {
     Text(&'a str),
     Integer(i64),
     List(&'a [&'a str]),
+    /// Names and what each of them is given.
+    Table(&'a [(&'a str, &'a str)]),
     Boolean(bool),
     /// From the environment, where everything is text.
     Variable(&'a str),
@@ -102,7 +106,8 @@ pub(super) const KEYS: &[Key] = &[
     key!("mail.helo", s, v => s.mail.helo = optional(v)?),
     key!("mail.spool_dir", s, v => s.mail.spool_dir = optional(v)?.map(Into::into)),
     key!("mail.templates_dir", s, v => s.mail.templates_dir = optional(v)?.map(Into::into)),
-    key!("mail.language", s, v => s.mail.language = one_of(v, &[("en", Language::English), ("id", Language::Indonesian)])?),
+    key!("mail.language", s, v => s.mail.language = one_of(v, &LANGUAGES)?),
+    key!("mail.languages", s, v => s.mail.languages = languages(v)?),
     key!("mail.ca_file", s, v => s.mail.ca_file = optional(v)?.map(Into::into)),
     key!("mail.timeout_seconds", s, v => s.mail.timeout_seconds = number(v, 1, 600)?),
     key!("webhook.urls", s, v => s.webhook.urls = hooks(v)?),
@@ -112,6 +117,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("log.level", s, v => s.log.level = one_of(v, &LEVELS.map(|level| (level, level)))?.to_owned()),
 ];
 
+const LANGUAGES: [(&str, Language); 2] = [("en", Language::English), ("id", Language::Indonesian)];
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 fn text(given: Given<'_>) -> Result<String, Fault> {
@@ -120,6 +126,7 @@ fn text(given: Given<'_>) -> Result<String, Fault> {
         Given::Text(text) | Given::Variable(text) => Ok(text.to_owned()),
         Given::Integer(_) => Err("must be a text in quotes, not a number".to_owned()),
         Given::List(_) => Err("must be a text in quotes, not a list".to_owned()),
+        Given::Table(_) => Err("must be a text in quotes, not a table".to_owned()),
         Given::Boolean(_) => Err("must be a text in quotes, not true or false".to_owned()),
         Given::Other(kind) => Err(format!("must be a text in quotes, not {kind}")),
     }
@@ -130,7 +137,7 @@ fn number<T: TryFrom<i64>>(given: Given<'_>, least: i64, most: i64) -> Result<T,
     let number = match given {
         Given::Integer(number) => Some(number),
         Given::Variable(text) => text.trim().parse().ok(),
-        Given::Text(_) | Given::Boolean(_) | Given::List(_) | Given::Other(_) => None,
+        Given::Text(_) | Given::Boolean(_) | Given::List(_) | Given::Table(_) | Given::Other(_) => None,
     };
     let number = number.filter(|number| (least..=most).contains(number));
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(fault)
@@ -216,6 +223,28 @@ fn strong(given: Given<'_>) -> Result<Option<Secret>, Fault> {
     }
 }
 
+/// The languages of organisations, by their ids; from the environment, `<id>=<language>` with commas between.
+fn languages(given: Given<'_>) -> Result<BTreeMap<Id, Language>, Fault> {
+    let pairs: Vec<(&str, &str)> = match given {
+        Given::Table(pairs) => pairs.to_vec(),
+        Given::Variable(text) => {
+            let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+            pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect()
+        }
+        _ => return Err("must be a table like { \"5f0c1d2e3a4b5c6d7e8f9a0b\" = \"id\" }".to_owned()),
+    };
+    let read = |(id, code): (&str, &str)| {
+        let (id, code) = (id.trim(), code.trim());
+        let organization: Id = id.parse().map_err(|_| {
+            format!("has {id:?}, which is no organisation's id: those are 24 lower-case hex characters")
+        })?;
+        one_of(Given::Text(code), &LANGUAGES)
+            .map(|language| (organization, language))
+            .map_err(|fault| format!("gives {id} {code:?}, which {fault}"))
+    };
+    pairs.into_iter().map(read).collect()
+}
+
 /// A list of addresses; from the environment, with commas between them.
 fn hooks(given: Given<'_>) -> Result<Vec<String>, Fault> {
     /// More would make every export wait for a crowd.
@@ -223,7 +252,9 @@ fn hooks(given: Given<'_>) -> Result<Vec<String>, Fault> {
     let urls: Vec<&str> = match given {
         Given::List(urls) => urls.to_vec(),
         Given::Text(text) | Given::Variable(text) => text.split(',').filter(|url| !url.trim().is_empty()).collect(),
-        Given::Integer(_) | Given::Boolean(_) | Given::Other(_) => return Err("must be a list of texts".to_owned()),
+        Given::Integer(_) | Given::Boolean(_) | Given::Table(_) | Given::Other(_) => {
+            return Err("must be a list of texts".to_owned());
+        }
     };
     let unfit = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '@' | '"' | '<' | '>' | '\\');
     let is_hook = |url: &&str| {

@@ -1,8 +1,9 @@
 //! How people and programs are told that an export has ended: `[mail]` and `[webhook]`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::domain::{Language, Mailbox};
+use crate::domain::{Id, Language, Mailbox};
 use crate::kit::secret::Secret;
 
 /// How mails are sent. Without a host and without a folder for them there are none.
@@ -28,6 +29,8 @@ pub struct Mail {
     pub templates_dir: Option<PathBuf>,
     /// The language of mails.
     pub language: Language,
+    /// That of organisations whose mails are in another.
+    pub languages: BTreeMap<Id, Language>,
     /// Certificates (PEM) that are trusted beside the usual ones.
     pub ca_file: Option<PathBuf>,
     /// Seconds of a delivery from its first byte to its last.
@@ -69,6 +72,7 @@ impl Default for Mail {
             spool_dir: None,
             templates_dir: None,
             language: Language::English,
+            languages: BTreeMap::new(),
             ca_file: None,
             timeout_seconds: 30,
         }

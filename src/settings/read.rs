@@ -66,6 +66,7 @@ fn section(settings: &mut Settings, above: &str, table: &DeTable<'_>, tell: &mut
 fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Result<(), String> {
     let key = known(path)?;
     let texts: Option<Vec<&str>>;
+    let pairs: Option<Vec<(&str, &str)>>;
     let given = match value.get_ref() {
         DeValue::String(text) => Given::Text(text),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -79,7 +80,10 @@ fn set(settings: &mut Settings, path: &str, value: &Spanned<DeValue<'_>>) -> Res
             texts = items.iter().map(|item| item.get_ref().as_str()).collect();
             texts.as_deref().map_or(Given::Other("a list"), Given::List)
         }
-        DeValue::Table(_) => Given::Other("a table"),
+        DeValue::Table(table) => {
+            pairs = table.iter().map(|(name, item)| Some((&**name.get_ref(), item.get_ref().as_str()?))).collect();
+            pairs.as_deref().map_or(Given::Other("a table"), Given::Table)
+        }
     };
     (key.set)(settings, given).map_err(|fault| format!("{path} {fault}"))
 }

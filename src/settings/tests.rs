@@ -2,6 +2,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::domain::Language;
 use crate::kit::secret::Secret;
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, Faults> {
@@ -131,6 +132,9 @@ fn every_value_has_its_bounds() {
         ("mail.security", "\"ssl\""),
         ("mail.from", "\"Exports\""),
         ("mail.language", "\"fr\""),
+        ("mail.languages", "\"id\""),
+        ("mail.languages", "{ \"1\" = \"id\" }"),
+        ("mail.languages", "{ \"5f0c1d2e3a4b5c6d7e8f9a0b\" = 5 }"),
         ("mail.timeout_seconds", "0"),
         ("mail.host", "[\"a\", \"b\"]"),
         ("webhook.urls", "[\"ftp://example.org\"]"),
@@ -193,6 +197,25 @@ fn addresses_of_webhooks_are_a_list_and_in_the_environment_a_text_with_commas() 
     let settings = load("", &[secret, variable]).unwrap();
     assert_eq!(settings.webhook.urls, wanted);
     assert!(!format!("{settings:?}").contains("0123456789abcdef"), "a secret is never shown");
+}
+
+#[test]
+fn organisations_have_languages_of_their_own_by_their_ids() {
+    let (one, other) = ("5f0c1d2e3a4b5c6d7e8f9a0b", "000000000000000000000002");
+    let wanted = [(one.parse().unwrap(), Language::Indonesian), (other.parse().unwrap(), Language::English)];
+    let variable = format!("{one}=id, {other}=en");
+    for (text, variables) in [
+        (format!("mail.languages = {{ {one} = \"id\", {other} = \"en\" }}\n"), &[][..]),
+        (format!("[mail]\nport = 25\n[mail.languages]\n{one} = \"id\"\n{other} = \"en\"\n"), &[]),
+        (String::new(), &[("WAYBILL_MAIL__LANGUAGES", variable.as_str())]),
+    ] {
+        assert_eq!(load(&text, variables).unwrap().mail.languages, wanted.into(), "{text}");
+    }
+    let fault = |value: &str| load("", &[("WAYBILL_MAIL__LANGUAGES", value)]).unwrap_err().0.join("\n");
+    let place = "WAYBILL_MAIL__LANGUAGES:";
+    assert_eq!(fault(&format!("{one}=fr")), format!("{place} gives {one} \"fr\", which must be one of en, id"));
+    let no_id = "has \"us\", which is no organisation's id: those are 24 lower-case hex characters";
+    assert_eq!(fault("us=id"), format!("{place} {no_id}"));
 }
 
 const BUCKET: &str = "[storage]\nkind = \"bucket\"\nendpoint = \"https://s3.example.org\"\nbucket = \"exports\"\n";

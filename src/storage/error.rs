@@ -43,6 +43,9 @@ pub enum Error {
     /// What lies in the bucket is not what was put there.
     #[error("the bucket does not keep the file as it was put: {0}")]
     NotWhole(String),
+    /// The bucket's clock is ahead by so many seconds, or behind where they are less than none.
+    #[error("This server's clock is {} seconds {} the bucket's. Set it right: from 15 minutes on the bucket refuses everything.", .0.unsigned_abs(), if *.0 > 0 { "behind" } else { "ahead of" })]
+    Clock(i64),
     /// There is no such file.
     #[error("the bucket has no such file")]
     Missing,
@@ -63,6 +66,12 @@ pub enum Refusal {
     /// There is no such bucket.
     #[error("The bucket does not exist. Make it, or set storage.create_bucket.")]
     NoBucket,
+    /// Its certificate is not trusted.
+    #[error(
+        "The bucket's certificate is not trusted. Let storage.ca_file name the authority that signed it, and \
+         storage.endpoint the name in it."
+    )]
+    Certificate,
     /// The clocks differ.
     #[error("The server's clock differs from the bucket's by more than 15 minutes. Set it right.")]
     Clock,
@@ -114,7 +123,7 @@ fn told(error: &Error) -> Option<(Kind, String)> {
         Error::Away(_) => away.to_owned(),
         Error::NotWhole(_) => "The bucket of files does not keep them whole.".to_owned(),
         Error::Refused { refusal, .. } => refusal.to_string(),
-        Error::NoBucket => error.to_string(),
+        Error::NoBucket | Error::Clock(_) => error.to_string(),
         Error::Stopped => return Some((Kind::Canceled, "The export was canceled.".to_owned())),
         Error::Io { .. } | Error::Key(_) | Error::Setting(_) | Error::Missing => return None,
     };

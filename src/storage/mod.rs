@@ -26,6 +26,9 @@ use crate::domain::{self, Moment};
 use crate::settings::{self, StorageKind};
 use bucket::Bucket;
 
+/// How far the clocks of this machine and the bucket may part before it is told.
+const CLOCK_SECONDS: u64 = 60;
+
 /// Every place where finished files lie.
 #[derive(Debug)]
 pub struct Storage {
@@ -116,6 +119,19 @@ impl Storage {
         match self.target() {
             Some(bucket) => Ok(bucket.check()?),
             None => Ok(()),
+        }
+    }
+
+    /// Seconds by which the bucket's clock was ahead of this machine's in its latest answer; nothing
+    /// before the first one, and without a bucket.
+    ///
+    /// # Errors
+    /// When they part so far that somebody should see to it, with the cure.
+    pub fn check_clock(&self) -> domain::Result<Option<i64>> {
+        let ahead = self.bucket.as_ref().and_then(Bucket::ahead_seconds);
+        match ahead {
+            Some(ahead) if ahead.unsigned_abs() > CLOCK_SECONDS => Err(Error::Clock(ahead).into()),
+            ahead => Ok(ahead),
         }
     }
 

@@ -1,10 +1,9 @@
 //! Whether the way of a file works, step by step, as its people would go it.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::time::Duration;
 
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::{Patience, Storage, Stored};
 use crate::domain::{Error, Kind, Moment, Result};
@@ -24,7 +23,7 @@ pub struct Step {
 
 impl Storage {
     /// Puts a small file where new ones go, fetches it by a link through the public address, reads it
-    /// back and deletes it. The first step that fails is the last.
+    /// back and deletes it. The first step of that way that fails is the last.
     pub fn probe(&self, now: Moment) -> Vec<Step> {
         let mut steps = Steps(Vec::new());
         let folder = steps.take("data folder", || {
@@ -34,7 +33,13 @@ impl Storage {
         if folder.is_none() || self.target().is_none() {
             return steps.0;
         }
-        if steps.take("bucket", || self.prepare().map(|()| "it is there".to_owned())).is_some() {
+        let bucket = steps.take("bucket", || self.prepare().map(|()| "it is there".to_owned()));
+        let clock = self.check_clock().transpose();
+        // Where it does not answer, what it said last is of no use, unless that is why.
+        if let Some(clock) = clock.filter(|clock| bucket.is_some() || clock.is_err()) {
+            steps.take("bucket's clock", || clock.map(parted));
+        }
+        if bucket.is_some() {
             self.probe_bucket(now, &mut steps);
         }
         steps.0
@@ -80,20 +85,15 @@ impl Storage {
     }
 
     fn fetch(&self, link: &str) -> Result<String> {
-        let mut tls = TlsConfig::builder();
-        if let Some(file) = &self.bucket()?.ca_file {
-            tls = tls.root_certs(roots(file)?);
-        }
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(FETCH))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .tls_config(tls.build());
-        let agent: ureq::Agent = config.build().into();
-        let cure = "Check storage.public_endpoint, and that it leads to the bucket under the name in the link.";
+        let cure = "Check storage.public_endpoint, that it leads to the bucket under the name in the link, and \
+                    storage.ca_file if its certificate is a private one.";
         let unavailable = |what: String| Error::new(Kind::Unavailable, format!("{what}. {cure}"));
-        let mut answer = agent.get(link).call().map_err(|error| unavailable(error.to_string()))?;
+        // What speaks to the bucket trusts both at once, this client either the one or the other.
+        let answer = match (agent(RootCerts::WebPki).get(link).call(), &self.bucket()?.authorities) {
+            (Err(_), Some(authorities)) => agent(authorities.clone()).get(link).call(),
+            (answer, _) => answer,
+        };
+        let mut answer = answer.map_err(|error| unavailable(error.to_string()))?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(64 << 10).read_to_string();
         match text {
@@ -103,13 +103,15 @@ impl Storage {
     }
 }
 
-fn roots(file: &Path) -> Result<RootCerts> {
-    let pem = std::fs::read(file).map_err(|error| super::Error::at(file, error))?;
-    let certificates = parse_pem(&pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    });
-    Ok(RootCerts::new_with_certs(&certificates.collect::<Vec<_>>()))
+fn agent(authorities: RootCerts) -> ureq::Agent {
+    let tls = TlsConfig::builder().root_certs(authorities);
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(FETCH))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .tls_config(tls.build());
+    config.build().into()
 }
 
 struct Steps(Vec<Step>);
@@ -121,6 +123,18 @@ impl Steps {
         let went_well = outcome.is_ok().then_some(());
         self.0.push(Step { what, outcome });
         went_well
+    }
+}
+
+/// It tells whole seconds.
+fn parted(ahead_seconds: i64) -> String {
+    match ahead_seconds {
+        -1..=1 => "says the same as this machine's".to_owned(),
+        ahead => format!(
+            "is {} seconds {} this machine's",
+            ahead.unsigned_abs(),
+            if ahead > 0 { "ahead of" } else { "behind" }
+        ),
     }
 }
 

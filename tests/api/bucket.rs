@@ -1,6 +1,8 @@
 //! Finished files in a bucket: a server that verifies signatures, and a proxy of bad days before it.
 
 use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -17,14 +19,14 @@ use waybill::sweep;
 
 use crate::proxy::{Fate, Proxy};
 use crate::s3::{ACCESS, BUCKET, SECRET, Server};
-use crate::support::{House, eventually, tasks};
+use crate::support::{House, OURS, eventually, task, tasks};
 
-const PART: usize = 8 << 20;
-const KEY: &str = "20250615/task_1.csv";
+pub const PART: usize = 8 << 20;
+pub const KEY: &str = "20250615/task_1.csv";
 const BACKGROUND: &str = r#"{"download":"csv","background":true}"#;
 
 /// Signed links are verified against the clock on the wall.
-fn now() -> Moment {
+pub fn now() -> Moment {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Moment(i64::try_from(now.as_millis()).unwrap())
 }
@@ -55,17 +57,17 @@ fn behind_proxy() -> (Server, Proxy, House) {
     (server, proxy, house)
 }
 
-fn bytes(count: usize) -> Vec<u8> {
+pub fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|n| u8::try_from((n / 7 + n / 65_536) % 251).unwrap()).collect()
 }
 
-fn put(house: &House, bytes: &[u8], patience: &Patience<'_>) -> waybill::domain::Result<Stored> {
+pub fn put(house: &House, bytes: &[u8], patience: &Patience<'_>) -> waybill::domain::Result<Stored> {
     let mut draft = house.app.storage.folder().create().unwrap();
     draft.write_all(bytes).unwrap();
     house.app.storage.put(draft, KEY, "text/csv", patience)
 }
 
-fn read(house: &House, place: &Place) -> Option<Vec<u8>> {
+pub fn read(house: &House, place: &Place) -> Option<Vec<u8>> {
     let kept = house.app.storage.read(KEY, place).unwrap()?;
     let mut bytes = Vec::new();
     kept.reader(0).unwrap().read_to_end(&mut bytes).unwrap();
@@ -73,7 +75,7 @@ fn read(house: &House, place: &Place) -> Option<Vec<u8>> {
 }
 
 /// Fetches without following redirects.
-fn fetch(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, ureq::http::HeaderMap, Vec<u8>) {
+pub fn fetch(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, ureq::http::HeaderMap, Vec<u8>) {
     let config =
         ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).max_redirects_will_error(false);
     let agent: ureq::Agent = config.build().into();
@@ -86,11 +88,11 @@ fn fetch(method: &str, url: &str, headers: &[(&str, &str)]) -> (u16, ureq::http:
     (answer.status().as_u16(), answer.headers().clone(), body)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn entry(house: &House, id: &Value) -> Value {
+pub fn entry(house: &House, id: &Value) -> Value {
     house.get(&format!("/api/v3/tasks/export-log/{}", id.as_str().unwrap())).value()["data"].clone()
 }
 
@@ -197,7 +199,7 @@ fn a_proxied_file_is_passed_on_whole_or_in_part() {
 fn own_link(house: &House, id: &Value) -> String {
     eventually("the server knows its address", || house.app.address.get().is_some());
     let id = id.as_str().unwrap().parse().unwrap();
-    let log = house.app.store.view().unwrap().export(crate::support::OURS, id).unwrap().unwrap();
+    let log = house.app.store.view().unwrap().export(OURS, id).unwrap().unwrap();
     waybill::export::own_link(&house.app, log.id, log.file.as_ref().unwrap())
 }
 
@@ -382,20 +384,96 @@ fn a_bucket_that_is_silent_costs_its_deadline_and_a_canceled_export_not_even_tha
 }
 
 #[test]
-fn an_answer_from_another_address_is_none() {
+fn an_answer_from_another_address_is_none_and_nobody_there_learns_a_secret() {
     let (server, proxy, house) = behind_proxy();
     let elsewhere = Proxy::before(&server.url);
-    let stored = put(&house, b"bytes", &Patience::none()).unwrap();
-    proxy.everything(Fate::Redirect(format!("{}/latest", elsewhere.url)));
-    elsewhere.everything(Fate::Refuse(200, ""));
-    for error in [
-        put(&house, b"bytes", &Patience::none()).unwrap_err(),
-        house.app.storage.read(KEY, &stored.place).unwrap_err(),
-        house.app.storage.days(Shelf::Bucket).unwrap_err(),
-        house.app.storage.delete(KEY, &stored.place).unwrap_err(),
-    ] {
-        assert!(error.message.contains("at another address"), "{}", error.chain());
+    let (small, large) = (bytes(1000), bytes(PART + 1));
+    let stored = put(&house, &small, &Patience::none()).unwrap();
+    let fates = [Fate::Refuse(200, ""), Fate::Refuse(404, "NoSuchKey"), Fate::Refuse(403, "")];
+    let both = [301, 302, 303, 307, 308].into_iter().flat_map(|status| fates.iter().map(move |fate| (status, fate)));
+    for (status, fate) in both {
+        proxy.everything(Fate::Redirect(status, format!("{}/latest", elsewhere.url)));
+        elsewhere.everything(fate.clone());
+        for error in [
+            put(&house, &small, &Patience::none()).unwrap_err(),
+            put(&house, &large, &Patience::none()).unwrap_err(),
+            house.app.storage.read(KEY, &stored.place).unwrap_err(),
+            house.app.storage.days(Shelf::Bucket).unwrap_err(),
+            house.app.storage.delete(KEY, &stored.place).unwrap_err(),
+            house.app.storage.check().unwrap_err(),
+        ] {
+            assert!(error.message.contains("at another address"), "{status} {fate:?}: {}", error.chain());
+        }
     }
+    for asked in elsewhere.requests() {
+        let head = asked.head.to_lowercase();
+        assert!(!head.contains("authorization") && !head.contains(ACCESS), "{head}");
+    }
+    assert_eq!(server.objects().len(), 1);
+}
+
+#[test]
+fn an_error_that_tells_more_than_it_has_to_tell_is_not_read() {
+    let (_server, proxy, house) = behind_proxy();
+    for (status, words) in [(403, "refuses access"), (500, "cannot be reached"), (400, "refuses the request")] {
+        for length in [Some(1 << 40), None] {
+            proxy.everything(Fate::Flood(status, length));
+            let before = proxy.flooded();
+            let error = put(&house, b"bytes", &Patience::none()).unwrap_err();
+            assert!(error.message.contains(words), "{status}: {}", error.chain());
+            // Most of it lies in the buffers of the connection.
+            let taken = proxy.flooded() - before;
+            assert!(taken < 32 << 20, "{taken} bytes of {length:?}");
+        }
+    }
+}
+
+#[test]
+fn a_private_authority_is_trusted_where_it_is_named_and_nowhere_else() {
+    let server = Server::with_tls();
+    let house = House::at(Clock::fixed(now()), |settings| {
+        into_bucket(&server.url)(settings);
+        settings.storage.ca_file.clone_from(&server.ca);
+    });
+    let bytes = bytes(PART + 1);
+    let stored = put(&house, &bytes, &Patience::none()).unwrap();
+    assert!(read(&house, &stored.place).unwrap() == bytes);
+    assert!(house.app.storage.probe(now()).iter().all(|step| step.outcome.is_ok()));
+    let house = house.again(into_bucket(&server.url));
+    let error = put(&house, &bytes, &Patience::none()).unwrap_err();
+    assert!(error.message.contains("Let storage.ca_file name the authority that signed it"), "{}", error.chain());
+    assert!(error.chain().contains("UnknownIssuer"), "{}", error.chain());
+    // It is that of another name.
+    let house = house.again(|settings| {
+        into_bucket(&server.url.replace("127.0.0.1", "localhost"))(settings);
+        settings.storage.ca_file.clone_from(&server.ca);
+    });
+    let error = put(&house, &bytes, &Patience::none()).unwrap_err();
+    assert!(error.message.contains("and storage.endpoint the name in it"), "{}", error.chain());
+}
+
+#[test]
+fn a_clock_that_goes_wrong_is_told_before_the_bucket_refuses_everything() {
+    let (_server, proxy, house) = behind_proxy();
+    let notes = || house.get("/ready").value()["notes"].clone();
+    put(&house, b"bytes", &Patience::none()).unwrap();
+    assert_eq!(notes(), Value::Array(Vec::new()));
+    proxy.everything(Fate::Ahead(120));
+    put(&house, b"bytes", &Patience::none()).unwrap();
+    let note = notes()[0].as_str().unwrap().to_owned();
+    assert!(
+        note.starts_with("clock: This server's clock is 1") && note.contains(" seconds behind the bucket's."),
+        "{note}"
+    );
+    // A refusal without words: only its time tells.
+    proxy.everything(Fate::RefuseAt(-1000));
+    for error in
+        [house.app.storage.days(Shelf::Bucket).unwrap_err(), put(&house, b"bytes", &Patience::none()).unwrap_err()]
+    {
+        assert!(error.message.contains("differs from the bucket's by more than 15 minutes"), "{}", error.chain());
+    }
+    proxy.everything(Fate::RefuseAt(0));
+    assert!(house.app.storage.days(Shelf::Bucket).unwrap_err().message.contains("refuses access"));
 }
 
 #[test]
@@ -419,6 +497,156 @@ fn a_failed_export_says_why_and_the_others_go_on() {
     let done = ended(&house, &submit(&house));
     assert_eq!((&done["status"], &done["attempts"]), (&"Done".into(), &1.into()), "{done}");
     assert_eq!((server.objects().len(), house.temp_files()), (1, 0));
+    workers.leave(Duration::from_secs(5));
+}
+
+/// What happens to the requests of one export, and how it ends: with these words in its error, or done.
+struct BadDay {
+    what: &'static str,
+    fate: Fate,
+    ends: Option<&'static str>,
+}
+
+/// All requests of these kinds have each of these fates, each in an export of its own.
+fn days(whats: &[&'static str], fates: &[(Fate, Option<&'static str>)]) -> Vec<BadDay> {
+    let of = |what| fates.iter().map(move |(fate, ends)| BadDay { what, fate: fate.clone(), ends: *ends });
+    whats.iter().flat_map(|what| of(*what)).collect()
+}
+
+/// An export for each of the bad days, the first request or all of them, and good ones among them, all at
+/// once: each ends as it must, and nothing is left of those that fail.
+fn live_through(days: &[BadDay], is_over_after_one: bool, retry_seconds: u64) {
+    const GOOD: usize = 10;
+    let server = Server::start();
+    let proxy = Proxy::before(&server.url);
+    let house = House::at(Clock::fixed(now()), |settings| {
+        into_bucket(&proxy.url)(settings);
+        settings.storage.retry_seconds = retry_seconds;
+        (settings.storage.call_seconds, settings.storage.part_seconds) = (3, 6);
+        settings.export.workers = 16;
+    });
+    // All together they make a file of two parts.
+    let long = "x".repeat(16 << 10);
+    house.load(&(0..600).map(|number| task(number, &format!(r#""content":"{long}""#)) + "\n").collect::<String>());
+    let submit = |name: &str, is_large: bool| {
+        let limit = if is_large { 600 } else { 3 };
+        let body = format!(r#"{{"download":"json","background":true,"name":"{name}","limit":{limit}}}"#);
+        house.export(&body)["data"]["_id"].clone()
+    };
+    let mut ids = Vec::new();
+    let mut fates = Vec::new();
+    for (number, day) in days.iter().enumerate() {
+        let is_large = !matches!(day.what, "put" | "stat");
+        let id = submit(&format!("bad {number}"), is_large);
+        let stem = house.app.key_stem(OURS, id.as_str().unwrap().parse().unwrap(), house.clock.now());
+        fates.push((stem, day.what, Some(day.fate.clone())));
+        ids.push(id);
+    }
+    let good: Vec<Value> = (0..GOOD).map(|number| submit(&format!("good {number}"), false)).collect();
+    let fates = Arc::new(Mutex::new(fates));
+    let left = Arc::clone(&fates);
+    proxy.rule(move |asked| {
+        let mut fates = fates.lock().unwrap();
+        let day = fates.iter_mut().find(|(stem, what, _)| asked.path.contains(stem.as_str()) && asked.what() == *what);
+        let fate = day.and_then(|(_, _, fate)| if is_over_after_one { fate.take() } else { fate.clone() });
+        fate.unwrap_or(Fate::Pass)
+    });
+    let workers = Workers::start(&house.app).unwrap();
+    let wait = Instant::now() + Duration::from_secs(120);
+    let has_ended = |id: &Value| entry(&house, id)["status"] != "Processing";
+    while !ids.iter().chain(&good).all(has_ended) {
+        assert!(Instant::now() < wait, "exports are stuck");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for (id, day) in ids.iter().zip(days) {
+        let (entry, case) = (entry(&house, id), format!("{} {:?}", day.what, day.fate));
+        assert_eq!(entry["attempts"], 1, "{case}: {entry}");
+        match day.ends {
+            None => assert_eq!(entry["status"], "Done", "{case}: {entry}"),
+            Some(words) => {
+                assert!(entry["errorMessage"].as_str().unwrap().contains(words), "{case}: {entry}");
+                assert_eq!((&entry["status"], &entry["link"]), (&"Failed".into(), &Value::Null), "{case}");
+            }
+        }
+    }
+    if is_over_after_one {
+        assert!(left.lock().unwrap().iter().all(|(.., fate)| fate.is_none()), "each has happened");
+    }
+    assert!(good.iter().all(|id| entry(&house, id)["status"] == "Done"));
+    let done: Vec<&Value> =
+        ids.iter().zip(days).filter(|(_, day)| day.ends.is_none()).map(|(id, _)| id).chain(&good).collect();
+    for id in &done {
+        let bytes = server.bytes(&own_name(&house, id));
+        assert_eq!(entry(&house, id)["sha256"], sha256(&bytes));
+    }
+    assert_eq!((server.objects().len(), house.temp_files()), (done.len(), 0));
+    // Those whose beginning was answered to nobody.
+    house.app.storage.abort_uploads(Moment(now().0 + 60_000)).unwrap();
+    assert_eq!((server.uploads(), house.app.queue.running()), (0, 0));
+    workers.leave(Duration::from_secs(5));
+}
+
+#[test]
+fn whatever_happens_once_every_export_is_done() {
+    let fates = [
+        Fate::Refuse(500, "InternalError"),
+        Fate::Refuse(503, ""),
+        Fate::Refuse(429, ""),
+        Fate::Reset,
+        Fate::Stall,
+        Fate::CutAnswer,
+        Fate::LoseAnswer,
+    ];
+    let sending = [Fate::CutRequest, Fate::ErrorInside("InternalError"), Fate::WrongTag];
+    let ends_well = |fates: &[Fate]| fates.iter().map(|fate| (fate.clone(), None)).collect::<Vec<_>>();
+    let mut all = days(&["put", "stat", "begin", "part", "complete"], &ends_well(&fates));
+    all.extend(days(&["put", "part"], &ends_well(&sending)));
+    all.extend(days(&["begin", "complete"], &ends_well(&sending[1..2])));
+    live_through(&all, true, 60);
+}
+
+#[test]
+fn whatever_does_not_end_fails_its_own_export_and_leaves_nothing() {
+    let (away, not_whole) = (Some("cannot be reached"), Some("does not keep them whole"));
+    let stays = [
+        (Fate::Refuse(403, "AccessDenied"), Some("refuses access")),
+        (Fate::Refuse(404, "NoSuchBucket"), Some("does not exist")),
+        (Fate::Redirect(307, "http://127.0.0.1:1/".to_owned()), Some("at another address")),
+    ];
+    let passes = [
+        (Fate::Refuse(500, "InternalError"), away),
+        (Fate::Refuse(503, "SlowDown"), away),
+        (Fate::Reset, away),
+        (Fate::Stall, away),
+    ];
+    let lost = [(Fate::CutAnswer, away), (Fate::LoseAnswer, away)];
+    let error_inside = (Fate::ErrorInside("InternalError"), away);
+    let sending = [(Fate::CutRequest, away), error_inside.clone(), (Fate::WrongTag, not_whole)];
+    let mut all = days(&["put", "begin", "part", "complete"], &[&stays[..], &passes].concat());
+    all.extend(days(&["put", "begin", "part"], &lost));
+    all.extend(days(&["put", "part"], &sending));
+    all.extend(days(&["begin", "complete"], &[error_inside]));
+    // The file is there, and nobody can say so.
+    all.extend(days(&["stat"], &[&stays[..1], &passes, &lost, &[(Fate::Refuse(404, ""), not_whole)]].concat()));
+    // A second try finds that the work was done.
+    all.extend(days(&["complete"], &[(Fate::CutAnswer, None), (Fate::LoseAnswer, None)]));
+    live_through(&all, false, 2);
+}
+
+#[test]
+fn where_nobody_listens_exports_fail_when_they_have_waited_long_enough() {
+    let server = Server::start();
+    let house = House::at(Clock::fixed(now()), |settings| {
+        into_bucket(&server.url)(settings);
+        settings.storage.retry_seconds = 1;
+    });
+    house.load(&tasks(3));
+    drop(server);
+    let workers = Workers::start(&house.app).unwrap();
+    let failed = ended(&house, &submit(&house));
+    let told = "The bucket of files cannot be reached. Try again in a while.";
+    assert_eq!((&failed["status"], &failed["errorMessage"]), (&"Failed".into(), &told.into()));
+    assert_eq!((house.temp_files(), house.app.queue.running()), (0, 0));
     workers.leave(Duration::from_secs(5));
 }
 
@@ -461,8 +689,10 @@ fn a_bucket_that_is_missing_is_told_or_made() {
         into_bucket(&server.url)(settings);
         settings.storage.create_bucket = true;
     });
+    let workers = Workers::start(&house.app).unwrap();
+    eventually("it is made at the start", || server.has_bucket());
+    workers.leave(Duration::from_secs(5));
     assert_eq!(house.get("/ready").status, 200);
-    assert!(server.has_bucket());
     put(&house, b"bytes", &Patience::none()).unwrap();
     assert_eq!(server.objects().len(), 1);
 }
@@ -522,7 +752,7 @@ fn the_sweeper_deletes_what_had_its_time_and_what_no_entry_names_and_nothing_of_
 
 fn own_name(house: &House, id: &Value) -> String {
     let id = id.as_str().unwrap().parse().unwrap();
-    let log = house.app.store.view().unwrap().export(crate::support::OURS, id).unwrap().unwrap();
+    let log = house.app.store.view().unwrap().export(OURS, id).unwrap().unwrap();
     match log.file.unwrap().place {
         Place::Bucket { object, .. } => object,
         Place::Folder => panic!("it lies in the folder"),
@@ -587,7 +817,8 @@ fn the_way_of_a_file_is_tried_step_by_step() {
     let took = |steps: &[waybill::storage::Step]| {
         steps.iter().map(|step| (step.what, step.outcome.is_ok())).collect::<Vec<_>>()
     };
-    let all = ["data folder", "bucket", "put a file", "fetch it by a link", "read it back", "delete it"];
+    let all =
+        ["data folder", "bucket", "bucket's clock", "put a file", "fetch it by a link", "read it back", "delete it"];
     assert_eq!(took(&steps), all.map(|what| (what, true)), "{steps:?}");
     assert!(server.objects().is_empty());
     let house = house.again(|settings| {
@@ -603,6 +834,55 @@ fn the_way_of_a_file_is_tried_step_by_step() {
     assert_eq!(took(&steps).last(), Some(&("bucket", false)), "{steps:?}");
 }
 
+/// What `waybill doctor` says of a house beside which it runs, and whether all is in order.
+fn doctor(house: &House, url: &str) -> (bool, String) {
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_waybill"));
+    doctor.arg("doctor").arg("--data").arg(&house.app.settings.data.dir).current_dir(house.data.path());
+    for (key, value) in
+        [("KIND", "bucket"), ("ENDPOINT", url), ("BUCKET", BUCKET), ("ACCESS_KEY", ACCESS), ("SECRET_KEY", SECRET)]
+    {
+        doctor.env(format!("WAYBILL_STORAGE__{key}"), value);
+    }
+    let output = doctor.env("WAYBILL_SERVER__LISTEN", "127.0.0.1:1").output().unwrap();
+    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_doctor_goes_the_whole_way_beside_a_running_server_and_leaves_its_work_alone() {
+    let (server, proxy, house) = behind_proxy();
+    house.load(&tasks(3));
+    house.export(r#"{"download":"csv"}"#);
+    let mut draft = house.app.storage.folder().create().unwrap();
+    draft.write_all(b"half of ").unwrap();
+    let (is_fine, said) = doctor(&house, &proxy.url);
+    assert!(is_fine, "{said}");
+    for line in [
+        "note  store              in use by a running server",
+        "fine  bucket             it is there",
+        "fine  bucket's clock     says the same as this machine's",
+        "fine  put a file         64 bytes, with their digest",
+        "fine  fetch it by a link through the public address",
+        "fine  read it back       the same bytes",
+        "fine  delete it          it is gone",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    draft.write_all(b"a file").unwrap();
+    let stored = house.app.storage.put(draft, KEY, "text/csv", &Patience::none()).unwrap();
+    assert_eq!(read(&house, &stored.place).unwrap(), b"half of a file");
+    assert_eq!(server.objects().len(), 2);
+    proxy.everything(Fate::Ahead(-120));
+    let (is_fine, said) = doctor(&house, &proxy.url);
+    assert!(!is_fine && said.contains("BAD   bucket's clock     This server's clock is 1"), "{said}");
+    assert!(said.contains(" seconds ahead of the bucket's. Set it right"), "{said}");
+    proxy.always("put", Fate::Refuse(403, "AccessDenied"));
+    let (is_fine, said) = doctor(&house, &proxy.url);
+    assert!(
+        !is_fine && said.contains("BAD   put a file         The bucket refuses access. Give the access key"),
+        "{said}"
+    );
+}
+
 /// How large the file is whose upload is watched: 1 GiB where there is time.
 fn watched_bytes() -> u64 {
     if std::env::var_os("CI").is_some() { 1 << 30 } else { 256 << 20 }
@@ -616,7 +896,7 @@ fn memory_stays_flat_however_large_the_file() {
     }
     let server = Server::start();
     // In a process of its own, whose memory no other test shares.
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "bucket::memory_stays_flat_however_large_the_file", "--nocapture"]);
     let output = command.env(URL, &server.url).output().unwrap();
     assert!(

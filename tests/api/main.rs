@@ -19,6 +19,7 @@ mod hardened;
 mod leaving;
 mod notices;
 mod openapi;
+mod peers;
 mod round_trip;
 mod scripts;
 mod shaped;

@@ -297,7 +297,11 @@ fn what_stands_in_a_token_cannot_add_a_header_or_a_recipient() {
 
 #[test]
 fn a_failed_export_is_told_with_its_reason() {
-    let (server, house) = mailing();
+    let (server, hooks) = (SmtpServer::start(Speech::Plain), HookServer::start());
+    let house = house(|settings| {
+        through(&server)(settings);
+        told_by(&hooks)(settings);
+    });
     let token = house.token();
     let reply = house.json("POST", "/api/v3/tasks/export", &token, EVERYTHING);
     let id = reply.value()["data"]["_id"].as_str().unwrap().to_owned();
@@ -313,10 +317,19 @@ fn a_failed_export_is_told_with_its_reason() {
         .unwrap();
     export::rescue(&house.app).unwrap();
     send(&house);
-    assert_eq!(notification(&house, &id), "sent");
+    assert_eq!(notification(&house, &id), "pending", "one of two");
     let mail = only(&server);
     assert_eq!(mail.header("Subject"), "Your export could not be made: Visits of May");
     assert!(mail.text().contains("The export was interrupted 3 times."), "{}", mail.text());
+    send_due(&house.app, Lane::Webhooks).unwrap();
+    assert_eq!(notification(&house, &id), "sent");
+    let body: Value = serde_json::from_str(&hooks.calls()[0].body).unwrap();
+    let told = &body["export"];
+    assert_eq!(
+        (&body["event"], &told["status"], &told["fileUrl"]),
+        (&"export.failed".into(), &"Failed".into(), &Value::Null)
+    );
+    assert!(told["errorMessage"].as_str().unwrap().starts_with("The export was interrupted 3 times."), "{body}");
 }
 
 #[test]

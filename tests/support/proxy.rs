@@ -4,7 +4,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A request as it came in.
@@ -13,6 +13,8 @@ pub struct Asked {
     pub method: String,
     /// With its query.
     pub path: String,
+    /// Its first line and its headers.
+    pub head: String,
 }
 
 impl Asked {
@@ -56,10 +58,16 @@ pub enum Fate {
     WrongTag,
     /// An error with this status, and this code in a body where there may be one.
     Refuse(u16, &'static str),
+    /// An error with this status whose body is said to be so many bytes long, or else never ends.
+    Flood(u16, Option<usize>),
+    /// Access is refused without a word, by somebody whose clock is so many seconds ahead.
+    RefuseAt(i64),
+    /// The answer is that of somebody whose clock is so many seconds ahead.
+    Ahead(i64),
     /// An answer of 200 that carries an error with this code.
     ErrorInside(&'static str),
-    /// To another address.
-    Redirect(String),
+    /// To another address, with this status.
+    Redirect(u16, String),
 }
 
 type Rule = Box<dyn FnMut(&Asked) -> Fate + Send>;
@@ -68,6 +76,7 @@ pub struct Proxy {
     pub url: String,
     rule: Arc<Mutex<Rule>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    flooded: Arc<AtomicUsize>,
     /// Connections that are never answered, until the proxy goes.
     _stalled: Arc<Mutex<Vec<TcpStream>>>,
     is_over: Arc<AtomicBool>,
@@ -80,9 +89,15 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| Fate::Pass)));
-        let (asked, stalled, is_over) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(false)));
-        let shared =
-            Shared { upstream, rule: Arc::clone(&rule), asked: Arc::clone(&asked), stalled: Arc::clone(&stalled) };
+        let (asked, stalled, flooded) = (Arc::default(), Arc::default(), Arc::default());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let shared = Shared {
+            upstream,
+            rule: Arc::clone(&rule),
+            asked: Arc::clone(&asked),
+            flooded: Arc::clone(&flooded),
+            stalled: Arc::clone(&stalled),
+        };
         let over = Arc::clone(&is_over);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -94,7 +109,7 @@ impl Proxy {
                 std::thread::spawn(move || shared.serve(stream));
             }
         });
-        Self { url, rule, asked, _stalled: stalled, is_over }
+        Self { url, rule, asked, flooded, _stalled: stalled, is_over }
     }
 
     /// Decides from here on.
@@ -123,6 +138,16 @@ impl Proxy {
         self.asked.lock().unwrap().iter().map(Asked::what).collect()
     }
 
+    /// Everything that was asked for so far.
+    pub fn requests(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Bytes of errors without end that were taken.
+    pub fn flooded(&self) -> usize {
+        self.flooded.load(Ordering::Relaxed)
+    }
+
     pub fn count(&self, what: &str) -> usize {
         self.asked().into_iter().filter(|asked| *asked == what).count()
     }
@@ -141,6 +166,7 @@ struct Shared {
     upstream: String,
     rule: Arc<Mutex<Rule>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    flooded: Arc<AtomicUsize>,
     stalled: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -151,7 +177,7 @@ impl Shared {
         let text = String::from_utf8_lossy(&head).into_owned();
         let mut words = text.split(' ');
         let [method, path] = [words.next(), words.next()].map(|word| word.unwrap_or_default().to_owned());
-        let asked = Asked { method, path };
+        let asked = Asked { method, path, head: text.clone() };
         self.asked.lock().unwrap().push(asked.clone());
         let fate = (self.rule.lock().unwrap())(&asked);
         let length: u64 = header(&text, "content-length").and_then(|text| text.parse().ok()).unwrap_or_default();
@@ -172,15 +198,38 @@ impl Shared {
         match fate {
             Fate::Refuse(status, code) => client.write_all(&answer(status, code, "", asked.method == "HEAD")),
             Fate::ErrorInside(code) => client.write_all(&answer(200, code, "", false)),
-            Fate::Redirect(to) => client.write_all(&answer(307, "Redirect", &format!("location: {to}\r\n"), true)),
+            Fate::Redirect(status, to) => client.write_all(&answer(status, "", &format!("location: {to}\r\n"), true)),
+            Fate::RefuseAt(ahead) => client.write_all(&answer(403, "", &date(ahead), true)),
+            Fate::Flood(status, length) => self.flood(&mut client, status, length),
             fate => {
                 let answered = self.passed_on(&text, &body)?;
                 match fate {
                     Fate::LoseAnswer => Ok(()),
                     Fate::CutAnswer => client.write_all(&answered[..answered.len() - answered.len().min(10)]),
-                    Fate::WrongTag => client.write_all(&with_wrong_tag(&answered)),
+                    Fate::WrongTag => {
+                        client.write_all(&with(&answered, "etag", "etag: \"00000000000000000000000000000000\""))
+                    }
+                    Fate::Ahead(ahead) => client.write_all(&with(&answered, "date", date(ahead).trim())),
                     _ => client.write_all(&answered),
                 }
+            }
+        }
+    }
+
+    /// Writes until nobody reads any more.
+    fn flood(&self, client: &mut TcpStream, status: u16, length: Option<usize>) -> io::Result<()> {
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/xml\r\n");
+        let rest = length.map_or("transfer-encoding: chunked".to_owned(), |length| format!("content-length: {length}"));
+        client.write_all(format!("{head}{rest}\r\n\r\n").as_bytes())?;
+        let block = [b' '; 16 << 10];
+        loop {
+            if length.is_none() {
+                client.write_all(format!("{:x}\r\n", block.len()).as_bytes())?;
+            }
+            client.write_all(&block)?;
+            self.flooded.fetch_add(block.len(), Ordering::Relaxed);
+            if length.is_none() {
+                client.write_all(b"\r\n")?;
             }
         }
     }
@@ -222,13 +271,18 @@ fn answer(status: u16, code: &str, more: &str, is_bare: bool) -> Vec<u8> {
     (head + body.as_str()).into_bytes()
 }
 
-fn with_wrong_tag(answer: &[u8]) -> Vec<u8> {
+/// The header that says when it was written.
+fn date(ahead_seconds: i64) -> String {
+    let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead_seconds);
+    format!("date: {}\r\n", now.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+}
+
+/// The answer with this line in the place of a header.
+fn with(answer: &[u8], name: &str, wanted: &str) -> Vec<u8> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(answer.len());
     let head = String::from_utf8_lossy(&answer[..end]);
-    let wrong = |line: &str| match line.to_ascii_lowercase().starts_with("etag:") {
-        true => "etag: \"00000000000000000000000000000000\"".to_owned(),
-        false => line.to_owned(),
-    };
-    let head: Vec<String> = head.split("\r\n").map(wrong).collect();
+    let name = format!("{name}:");
+    let replaced = |line| if str::to_ascii_lowercase(line).starts_with(&name) { wanted } else { line };
+    let head: Vec<&str> = head.split("\r\n").map(replaced).collect();
     [head.join("\r\n").as_bytes(), &answer[end..]].concat()
 }

@@ -9,12 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use s3s::auth::SimpleAuth;
 use s3s::dto::*;
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 pub const ACCESS: &str = "waybill-access";
 pub const SECRET: &str = "waybill-secret";
@@ -23,7 +28,10 @@ pub const BUCKET: &str = "exports";
 /// The server, until it is dropped.
 pub struct Server {
     pub url: String,
+    /// Of the authority that signed its certificate, where it has one.
+    pub ca: Option<PathBuf>,
     folder: TempDir,
+    _authority: TempDir,
     uploads: Uploads,
     _runtime: tokio::runtime::Runtime,
 }
@@ -45,8 +53,19 @@ impl Server {
         server
     }
 
+    /// The same behind TLS, with a certificate that only its own authority vouches for.
+    pub fn with_tls() -> Self {
+        let server = Self::serve(Some(certified()));
+        std::fs::create_dir(server.folder.path().join(BUCKET)).unwrap();
+        server
+    }
+
     pub fn without_bucket() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::serve(None)
+    }
+
+    fn serve(tls: Option<(String, ServerConfig)>) -> Self {
+        let (folder, authority) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let uploads = Uploads::default();
         let files = FileSystem::new(folder.path()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -55,14 +74,32 @@ impl Server {
         let service = service.build();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (ca, tls) = tls.unzip();
+        let ca = ca.map(|ca| {
+            let file = authority.path().join("ca.pem");
+            std::fs::write(&file, ca).unwrap();
+            file
+        });
+        let tls = tls.map(|tls| TlsAcceptor::from(Arc::new(tls)));
         runtime.spawn(async move {
             let http = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
             while let Ok((stream, _)) = listener.accept().await {
-                let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-                tokio::spawn(connection);
+                let (http, service, tls) = (http.clone(), service.clone(), tls.clone());
+                // Whoever does not trust the certificate is gone.
+                tokio::spawn(async move {
+                    match tls {
+                        None => http.serve_connection(TokioIo::new(stream), service).await.ok(),
+                        Some(tls) => {
+                            let stream = tls.accept(stream).await.ok()?;
+                            http.serve_connection(TokioIo::new(stream), service).await.ok()
+                        }
+                    }
+                });
             }
         });
-        Self { url: format!("http://{address}"), folder, uploads, _runtime: runtime }
+        let url = format!("{scheme}://{address}");
+        Self { url, ca, folder, uploads, _authority: authority, _runtime: runtime }
     }
 
     /// The names of what lies in the bucket.
@@ -97,6 +134,25 @@ impl Server {
     pub fn has_bucket(&self) -> bool {
         self.folder.path().join(BUCKET).is_dir()
     }
+}
+
+/// An authority's certificate, and what a server needs for one of its own.
+fn certified() -> (String, ServerConfig) {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let authority = params.self_signed(&key).unwrap().pem();
+    let own_key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let own = own.signed_by(&own_key, &Issuer::new(params, key)).unwrap();
+    let own_key = PrivateKeyDer::try_from(own_key.serialize_der()).unwrap();
+    let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.der().clone()], own_key)
+        .unwrap();
+    (authority, tls)
 }
 
 fn collect(root: &Path, folder: &Path, names: &mut Vec<String>) {

@@ -109,6 +109,16 @@ fn indonesian_has_its_own_words_numbers_and_months() {
 }
 
 #[test]
+fn an_organisation_is_written_to_in_its_own_language_and_others_in_that_of_the_server() {
+    let subject = |organization| {
+        let languages = [(Id([organization; 12]), Language::Indonesian)].into();
+        letter(&Mail { languages, ..Mail::default() }, Told::Done).subject
+    };
+    assert!(subject(1).starts_with("Ekspor Anda sudah siap: "));
+    assert!(subject(2).starts_with("Your export is ready: "));
+}
+
+#[test]
 fn a_template_of_the_folder_takes_the_place_of_the_shipped_one_unless_it_is_broken() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Mail { templates_dir: Some(folder.path().to_owned()), ..Mail::default() };

@@ -1,20 +1,19 @@
 //! One call to the bucket: within its deadline, tried again while it may pass, its answer read up to
 //! a limit.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use jiff::fmt::rfc2822;
-use minio::s3::client::{Method, Response};
+use minio::s3::client::Response;
 use minio::s3::creds::StaticProvider;
 use minio::s3::error::ValidationErr;
 use minio::s3::http::BaseUrl;
-use minio::s3::multimap_ext::Multimap;
 use minio::s3::types::{BucketName, Region, S3Request};
 use minio::s3::{MinioClient, MinioClientBuilder};
 use tokio::runtime::Runtime;
 
 use super::super::error::{Error, Refusal};
+use super::gate::{self, Gate, moment};
 use super::meaning::{meaning, unfit};
 use super::patience::{LOOK, Patience};
 use crate::domain::Moment;
@@ -24,25 +23,26 @@ use crate::settings;
 
 /// Bytes of an answer that is a list: 1,000 names of a kilobyte at most, with what is told of each.
 const LIST_BYTES: usize = 4 << 20;
-/// Threads that speak to the bucket; they wait for the network most of the time.
-const THREADS: usize = 2;
+/// The threads that speak to the bucket. One is enough: it waits for the network most of the time.
+const THREADS: usize = 1;
+/// Seconds from which on the bucket refuses requests because of their time.
+const SKEWED_SECONDS: u64 = 15 * 60;
 
-/// Who asks the bucket. The calls run on threads of their own, and whoever asks waits, be it a thread
+/// Who asks the bucket. The calls run on a thread of their own, and whoever asks waits, be it a thread
 /// of another runtime.
 #[derive(Debug)]
 pub(super) struct Calls {
     /// Nothing while it is dropped.
     runtime: Option<Runtime>,
     client: MinioClient,
-    base: BaseUrl,
+    gate: Gate,
     brief: Duration,
     part: Duration,
 }
 
 /// What a call may take and give.
-#[derive(Debug)]
-pub(super) struct Call<'a> {
-    bucket: &'a str,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
     sends_part: bool,
     /// Bytes of the answer at most.
     limit: usize,
@@ -50,20 +50,20 @@ pub(super) struct Call<'a> {
     expected: Option<usize>,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// One that is answered with little.
-    pub fn brief(bucket: &'a str) -> Self {
-        Self { bucket, sends_part: false, limit: LIST_BYTES, expected: None }
+    pub fn brief() -> Self {
+        Self { sends_part: false, limit: LIST_BYTES, expected: None }
     }
 
     /// One that sends a part of a file.
-    pub fn of_part(bucket: &'a str) -> Self {
-        Self { sends_part: true, ..Self::brief(bucket) }
+    pub fn of_part() -> Self {
+        Self { sends_part: true, ..Self::brief() }
     }
 
     /// One that is answered with so many bytes of a file.
-    pub fn for_bytes(bucket: &'a str, count: usize) -> Self {
-        Self { limit: count, expected: Some(count), sends_part: true, ..Self::brief(bucket) }
+    pub fn for_bytes(count: usize) -> Self {
+        Self { limit: count, expected: Some(count), sends_part: true }
     }
 }
 
@@ -98,8 +98,8 @@ impl Answer {
     }
 }
 
-/// The address and the client of an endpoint.
-pub(super) fn client(settings: &settings::Storage, endpoint: &str) -> Result<(BaseUrl, MinioClient), Error> {
+/// The client of an endpoint.
+pub(super) fn client(settings: &settings::Storage, endpoint: &str, gate: &Gate) -> Result<MinioClient, Error> {
     let mut base: BaseUrl = endpoint.parse().map_err(unfit)?;
     // Without it the client would ask the bucket for its region, also to sign a link.
     base.region = Region::new(settings.region.as_str()).map_err(unfit)?;
@@ -107,21 +107,22 @@ pub(super) fn client(settings: &settings::Storage, endpoint: &str) -> Result<(Ba
     let access = settings.access_key.as_deref().unwrap_or_default();
     let secret = settings.secret_key.as_ref().map(Secret::reveal).unwrap_or_default();
     let keys = StaticProvider::new(access, secret, None);
-    let client = MinioClientBuilder::new(base.clone())
+    let client = MinioClientBuilder::new(base)
         .provider(Some(keys))
+        .hook(Arc::new(gate.clone()))
         .app_info(Some(("waybill".to_owned(), env!("CARGO_PKG_VERSION").to_owned())))
         .ssl_cert_file(settings.ca_file.as_deref())
         .build();
     let ca = settings.ca_file.as_deref().map(|file| format!(" (storage.ca_file is {})", file.display()));
-    let client = client.map_err(|error| {
+    client.map_err(|error| {
         Error::Setting(format!("The bucket's client cannot be made{}: {}", ca.unwrap_or_default(), meaning(error)))
-    });
-    Ok((base, client?))
+    })
 }
 
 impl Calls {
     pub fn open(settings: &settings::Storage, endpoint: &str) -> Result<Self, Error> {
-        let (base, client) = client(settings, endpoint)?;
+        let gate = Gate::default();
+        let client = client(settings, endpoint, &gate)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("bucket")
@@ -131,28 +132,33 @@ impl Calls {
                 Error::Setting(format!("The thread that speaks to the bucket cannot be started: {error}"))
             })?;
         let [brief, part] = [settings.call_seconds, settings.part_seconds].map(Duration::from_secs);
-        Ok(Self { runtime: Some(runtime), client, base, brief, part })
+        Ok(Self { runtime: Some(runtime), client, gate, brief, part })
     }
 
     /// Asks, again while the failure may pass. The request is made anew for each try, since it is
     /// signed with its moment.
     pub fn ask(
         &self,
-        call: &Call<'_>,
+        call: Call,
         patience: &Patience<'_>,
         request: impl Fn(&MinioClient) -> Result<S3Request, ValidationErr>,
     ) -> Result<Answer, Error> {
         patience.retry(|| self.once(call, patience.meter, request(&self.client).map_err(unfit)?))
     }
 
-    fn once(&self, call: &Call<'_>, meter: Option<&Meter>, request: S3Request) -> Result<Answer, Error> {
+    /// See [`Gate::ahead_seconds`].
+    pub fn ahead_seconds(&self) -> Option<i64> {
+        self.gate.ahead_seconds()
+    }
+
+    fn once(&self, call: Call, meter: Option<&Meter>, request: S3Request) -> Result<Answer, Error> {
         let runtime = self.runtime.as_ref().ok_or(Error::Stopped)?;
         let deadline = if call.sends_part { self.part } else { self.brief };
-        let (hosts, limit, meter) = (self.hosts(call.bucket)?, call.limit, meter.cloned());
+        let (limit, meter) = (call.limit, meter.cloned());
         let (send, answered) = mpsc::sync_channel(1);
         runtime.spawn(async move {
             let answer = tokio::select! {
-                answer = tokio::time::timeout(deadline, answer(request, &hosts, limit)) => {
+                answer = tokio::time::timeout(deadline, answer(request, limit)) => {
                     answer.unwrap_or_else(|_| Err(Error::Away(format!("no answer in {} s", deadline.as_secs()))))
                 }
                 () = stopped(meter) => Err(Error::Stopped),
@@ -160,22 +166,22 @@ impl Calls {
             // Who asked waits for it, whatever happens.
             let _ = send.send(answer);
         });
-        let answer = answered.recv().unwrap_or(Err(Error::Stopped))?;
+        let answer = answered.recv().unwrap_or(Err(Error::Stopped)).map_err(|error| self.explained(error))?;
         match call.expected {
             Some(expected) if answer.body.len() != expected => Err(Error::Away("a part of a file was cut".to_owned())),
             _ => Ok(answer),
         }
     }
 
-    /// The addresses at which a bucket is spoken to: it is made at that of all buckets.
-    fn hosts(&self, bucket: &str) -> Result<Vec<(&'static str, String)>, Error> {
-        let bucket = BucketName::new(bucket).map_err(unfit)?;
-        let host = |method: Method| {
-            let region = &self.base.region;
-            let url = self.base.build_url(&method, region, &Multimap::new(), Some(&bucket), None).map_err(unfit)?;
-            Ok((if url.https { "https" } else { "http" }, url.host_header_value()))
-        };
-        [Method::GET, Method::PUT].into_iter().map(host).collect()
+    /// Why access is refused is not always told: an answer to `HEAD` has no words, only the time.
+    fn explained(&self, error: Error) -> Error {
+        let is_skewed = self.ahead_seconds().is_some_and(|ahead| ahead.unsigned_abs() >= SKEWED_SECONDS);
+        match error {
+            Error::Refused { refusal: Refusal::Denied, said } if is_skewed => {
+                Error::Refused { refusal: Refusal::Clock, said }
+            }
+            error => error,
+        }
     }
 }
 
@@ -188,9 +194,8 @@ impl Drop for Calls {
     }
 }
 
-async fn answer(mut request: S3Request, hosts: &[(&str, String)], limit: usize) -> Result<Answer, Error> {
-    let response = request.execute().await.map_err(meaning)?;
-    must_come_from(hosts, &response)?;
+async fn answer(request: S3Request, limit: usize) -> Result<Answer, Error> {
+    let response = gate::pass(request).await?;
     let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     let mut answer = Answer {
         etag: header("etag").map(|tag| tag.trim_matches('"').to_owned()),
@@ -201,20 +206,6 @@ async fn answer(mut request: S3Request, hosts: &[(&str, String)], limit: usize) 
     };
     answer.body = body(response, limit).await?;
     Ok(answer)
-}
-
-/// The client follows redirects by itself, to other hosts without credentials. What it finds there is
-/// no answer of the bucket's.
-fn must_come_from(hosts: &[(&str, String)], response: &Response) -> Result<(), Error> {
-    let url = response.url();
-    let found = match (url.host_str().unwrap_or_default(), url.port()) {
-        (host, Some(port)) => format!("{host}:{port}"),
-        (host, None) => host.to_owned(),
-    };
-    match hosts.iter().any(|(scheme, host)| *scheme == url.scheme() && *host == found) {
-        true => Ok(()),
-        false => Err(Error::Refused { refusal: Refusal::Elsewhere, said: format!("look at {found}") }),
-    }
 }
 
 async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>, Error> {
@@ -233,9 +224,4 @@ async fn stopped(meter: Option<Meter>) {
     while meter.stopped().is_none() {
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// The moment of an HTTP date.
-fn moment(text: &str) -> Option<Moment> {
-    Some(Moment(rfc2822::parse(text).ok()?.timestamp().as_millisecond()))
 }

@@ -74,7 +74,7 @@ impl Bucket {
     }
 
     fn listing(&self, query: &Multimap) -> Result<String, Error> {
-        let answer = self.calls.ask(&Call::brief(&self.name), &Patience::brief(), |client| {
+        let answer = self.calls.ask(Call::brief(), &Patience::brief(), |client| {
             let bucket = BucketName::new(self.name.as_str())?;
             let request = S3Request::builder().client(client.clone()).method(Method::GET);
             Ok(request.bucket(Some(bucket)).query_params(query.clone()).build())
@@ -85,7 +85,7 @@ impl Bucket {
     /// Deletes a file, if it is there.
     pub fn delete(&self, bucket: &str, object: &str) -> Result<(), Error> {
         let key = name(object)?;
-        let deleted = self.calls.ask(&Call::brief(bucket), &Patience::brief(), |client| {
+        let deleted = self.calls.ask(Call::brief(), &Patience::brief(), |client| {
             client.delete_object(bucket, key.clone())?.build().to_s3request()
         });
         match deleted {
@@ -119,7 +119,7 @@ impl Bucket {
             _ => Err(apart()),
         });
         let ours = ours.collect::<Result<Vec<_>, _>>()?;
-        let answer = self.calls.ask(&Call::brief(&self.name), patience, |client| {
+        let answer = self.calls.ask(Call::brief(), patience, |client| {
             client.delete_objects(self.name.as_str(), ours.clone())?.build().to_s3request()
         })?;
         // What could not be deleted is told in an answer of 200.

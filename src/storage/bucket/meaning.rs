@@ -16,7 +16,7 @@ pub(super) fn meaning(failure: Failure) -> Error {
         | Failure::Network(NetworkError::ServerError(status)) => of_status(*status),
         // A connection that failed comes as a fault of validation.
         Failure::Validation(ValidationErr::HttpError(_)) | Failure::Network(NetworkError::ReqwestError(_)) => {
-            Error::Away(chain(&failure))
+            of_connection(chain(&failure))
         }
         // An answer that nobody can read.
         _ => Error::Away(chain(&failure)),
@@ -60,7 +60,15 @@ fn of_code(code: &str, said: String) -> Error {
     Error::Refused { refusal, said }
 }
 
-fn of_status(status: u16) -> Error {
+fn of_connection(said: String) -> Error {
+    // What rustls says of a certificate that it does not take.
+    match said.contains("invalid peer certificate") {
+        true => Error::Refused { refusal: Refusal::Certificate, said },
+        false => Error::Away(said),
+    }
+}
+
+pub(super) fn of_status(status: u16) -> Error {
     let said = format!("status {status}");
     let refusal = match status {
         408 | 429 | 500.. => return Error::Away(said),

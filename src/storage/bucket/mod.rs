@@ -1,10 +1,12 @@
 //! Finished files in a bucket of a server that speaks S3, through the minio crate: under
 //! `<prefix>/<id of this server>/<key>`, so that servers that share a bucket never meet.
 //!
-//! In reading order: `calls` (one call: its deadline, its tries, its answer), `meaning` (what a
-//! failure means), `upload`, `object` (reading), `list` (and deleting), `xml`.
+//! In reading order: `calls` (one call: its deadline, its tries, its answer), `gate` (which answers are
+//! not even read), `meaning` (what a failure means), `upload`, `object` (reading), `list` (and
+//! deleting), `xml`.
 
 mod calls;
+mod gate;
 mod list;
 mod meaning;
 mod object;
@@ -13,7 +15,7 @@ mod upload;
 mod xml;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,7 @@ use minio::s3::client::Method;
 use minio::s3::multimap_ext::{Multimap, MultimapExt};
 use minio::s3::types::{ObjectKey, ToS3Request};
 use minio::s3::utils::from_iso8601utc;
+use ureq::tls::{PemItem, RootCerts, parse_pem};
 
 pub use object::Object;
 pub use patience::Patience;
@@ -34,6 +37,7 @@ use crate::domain::Moment;
 use crate::domain::export_log::Place;
 use crate::settings;
 use calls::{Call, Calls};
+use gate::Gate;
 use meaning::{meaning, unfit};
 
 /// How long it is known whether the bucket can be used, so that asking for readiness costs it little.
@@ -50,8 +54,8 @@ pub(super) struct Bucket {
     calls: Arc<Calls>,
     /// Signs for the address that people reach.
     public: MinioClient,
-    /// Certificates to trust beside those that browsers trust.
-    pub ca_file: Option<PathBuf>,
+    /// Those that are trusted beside the ones that browsers trust.
+    pub authorities: Option<RootCerts>,
     name: String,
     /// What every name of this server's begins with, without a slash at the end.
     own: String,
@@ -74,8 +78,8 @@ impl Bucket {
         };
         Ok(Self {
             calls: Arc::new(Calls::open(settings, endpoint)?),
-            public: calls::client(settings, public)?.1,
-            ca_file: settings.ca_file.clone(),
+            public: calls::client(settings, public, &Gate::default())?,
+            authorities: settings.ca_file.as_deref().map(authorities).transpose()?,
             name: settings.bucket.clone(),
             own,
             create: settings.create_bucket,
@@ -90,6 +94,11 @@ impl Bucket {
         self.find(&Patience::none())
     }
 
+    /// Seconds by which its clock was ahead of this machine's in its latest answer, if there was one.
+    pub fn ahead_seconds(&self) -> Option<i64> {
+        self.calls.ahead_seconds()
+    }
+
     /// As [`prepare`](Self::prepare), unless it is known.
     pub fn check(&self) -> Result<(), Arc<Error>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,14 +111,14 @@ impl Bucket {
     }
 
     fn find(&self, patience: &Patience<'_>) -> Result<(), Error> {
-        let call = Call::brief(&self.name);
+        let call = Call::brief();
         let found =
-            self.calls.ask(&call, patience, |client| client.bucket_exists(self.name.as_str())?.build().to_s3request());
+            self.calls.ask(call, patience, |client| client.bucket_exists(self.name.as_str())?.build().to_s3request());
         match found {
             Err(Error::Missing | Error::Refused { refusal: Refusal::NoBucket, .. }) if self.create => {
                 let made = self
                     .calls
-                    .ask(&call, patience, |client| client.create_bucket(self.name.as_str())?.build().to_s3request());
+                    .ask(call, patience, |client| client.create_bucket(self.name.as_str())?.build().to_s3request());
                 match made {
                     // Somebody else who shares it came first.
                     Err(Error::Refused { said, .. }) if said.to_lowercase().contains("bucketalreadyownedbyyou") => {
@@ -128,7 +137,7 @@ impl Bucket {
         Place::Bucket { bucket: self.name.clone(), object: format!("{}/{key}", self.own) }
     }
 
-    /// Puts a file, whole, or makes sure that nothing is left of it.
+    /// Puts a file. When this fails it may be there all the same, for nobody could say.
     pub fn put(
         &self,
         file: &Path,
@@ -166,9 +175,8 @@ impl Bucket {
 
     fn stat(&self, bucket: &str, object: &str, patience: &Patience<'_>) -> Result<calls::Answer, Error> {
         let key = name(object)?;
-        self.calls.ask(&Call::brief(bucket), patience, |client| {
-            client.stat_object(bucket, key.clone())?.build().to_s3request()
-        })
+        self.calls
+            .ask(Call::brief(), patience, |client| client.stat_object(bucket, key.clone())?.build().to_s3request())
     }
 
     /// A link that holds for so many seconds from now, signed for the public address; asks nobody.
@@ -208,6 +216,22 @@ impl Bucket {
 
 fn name(object: &str) -> Result<ObjectKey, Error> {
     ObjectKey::new(object).map_err(unfit)
+}
+
+/// The client takes a file without certificates for one with none to trust.
+fn authorities(file: &Path) -> Result<RootCerts, Error> {
+    let pem = std::fs::read(file).map_err(|error| Error::at(file, error))?;
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        let cure = "Let storage.ca_file name a file of certificates in PEM form, or leave it empty.";
+        return Err(Error::Setting(format!("There is no certificate in {}. {cure}", file.display())));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 #[cfg(test)]

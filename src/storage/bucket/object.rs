@@ -56,7 +56,7 @@ impl Object {
             return Ok(Vec::new());
         }
         let key = name(&self.object)?;
-        let answer = self.calls.ask(&Call::for_bytes(&self.bucket, count), &Patience::brief(), |client| {
+        let answer = self.calls.ask(Call::for_bytes(count), &Patience::brief(), |client| {
             let request = client.get_object(self.bucket.as_str(), key.clone())?;
             request.offset(Some(self.at)).length(Some(length)).build().to_s3request()
         });

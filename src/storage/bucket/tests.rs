@@ -94,4 +94,8 @@ fn settings_that_lead_nowhere_are_told() {
     let settings = settings::Storage { ca_file: Some("/nowhere/ca.pem".into()), ..published() };
     let error = Bucket::open(&settings, "0011223344556677").unwrap_err();
     assert!(error.to_string().contains("storage.ca_file is /nowhere/ca.pem"), "{error}");
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let settings = settings::Storage { ca_file: Some(empty.path().to_owned()), ..published() };
+    let error = Bucket::open(&settings, "0011223344556677").unwrap_err();
+    assert!(error.to_string().starts_with("There is no certificate in "), "{error}");
 }

@@ -84,7 +84,7 @@ impl Upload<'_> {
 
     fn at_once(&self) -> Result<(), Error> {
         let bytes = self.part(&mut self.open()?)?;
-        let answer = self.ask(&Call::of_part(&self.bucket.name), |client| {
+        let answer = self.ask(Call::of_part(), |client| {
             let request = UploadPart::builder().client(client.clone());
             let request = request.bucket(BucketName::new(self.bucket.name.as_str())?);
             let request = request.object(ObjectKey::new(self.object)?).user_metadata(self.metadata());
@@ -97,7 +97,7 @@ impl Upload<'_> {
     /// An answer of 200 that carries an error is none, and is asked for again.
     fn ask(
         &self,
-        call: &Call<'_>,
+        call: Call,
         request: impl Fn(&MinioClient) -> Result<S3Request, ValidationErr>,
     ) -> Result<Answer, Error> {
         self.patience.retry(|| self.bucket.calls.ask(call, &self.patience.once(), &request)?.good())
@@ -117,7 +117,7 @@ impl Upload<'_> {
     }
 
     fn begin(&self) -> Result<String, Error> {
-        let answer = self.ask(&Call::brief(&self.bucket.name), |client| {
+        let answer = self.ask(Call::brief(), |client| {
             let request = client.create_multipart_upload(self.bucket.name.as_str(), self.object)?;
             request.user_metadata(self.metadata()).content_type(Some(self.media.to_owned())).build().to_s3request()
         })?;
@@ -136,7 +136,7 @@ impl Upload<'_> {
             if bytes.is_empty() {
                 break;
             }
-            let answer = self.ask(&Call::of_part(&self.bucket.name), |client| {
+            let answer = self.ask(Call::of_part(), |client| {
                 let data = SegmentedBytes::from(bytes.clone());
                 client.upload_part(self.bucket.name.as_str(), self.object, id, number, data)?.build().to_s3request()
             })?;
@@ -151,7 +151,7 @@ impl Upload<'_> {
     /// Or it is said to be done, and nothing is there: then the upload still is. The tag of a file in
     /// parts is no digest, and not every answer has it.
     fn complete(&self, id: &str, parts: &[PartInfo]) -> Result<(), Error> {
-        let completed = self.ask(&Call::of_part(&self.bucket.name), |client| {
+        let completed = self.ask(Call::of_part(), |client| {
             let bucket = self.bucket.name.as_str();
             client.complete_multipart_upload(bucket, self.object, id, parts.to_vec())?.build().to_s3request()
         });
@@ -182,7 +182,7 @@ fn no_tag() -> Error {
 impl Bucket {
     /// Lets go of what was sent of an upload. One that is not there any more is let go of.
     pub(super) fn abort(&self, object: &str, id: &str) -> Result<(), Error> {
-        let aborted = self.calls.ask(&Call::brief(&self.name), &Patience::none(), |client| {
+        let aborted = self.calls.ask(Call::brief(), &Patience::none(), |client| {
             client.abort_multipart_upload(self.name.as_str(), object, id)?.build().to_s3request()
         });
         match aborted {
