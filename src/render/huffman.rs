@@ -10,8 +10,13 @@ const END_OF_BLOCK: usize = 256;
 const LONGEST_CODE: usize = 15;
 /// The order in which the lengths of the codes for code lengths are written.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// The mark of a copy in a token.
-const COPY: u32 = 1 << 31;
+/// Steps of a token: the literal bytes, then the lengths of copies less 3.
+const STEPS: usize = 512;
+/// The distance symbol of a literal: none, which takes no bits.
+const NO_DISTANCE: usize = 31;
+/// Where a token has its distance symbol, and where that symbol's extra bits.
+const SYMBOL_AT: u32 = 9;
+const EXTRA_AT: u32 = 14;
 
 /// The shortest length of each length symbol, less 3, and how many bits it has behind it.
 const LENGTHS: [(u8, u8); 29] = {
@@ -74,14 +79,14 @@ impl Bits {
 #[derive(Debug)]
 pub(super) struct Tokens {
     list: Vec<u32>,
-    literals: [u32; LITERALS],
+    steps: [u32; STEPS],
     distances: [u32; DISTANCES],
 }
 
 impl Tokens {
     pub(super) fn new() -> Self {
         let list = Vec::with_capacity(BLOCK_TOKENS + BLOCK_TOKENS / 4);
-        Self { list, literals: [0; LITERALS], distances: [0; DISTANCES] }
+        Self { list, steps: [0; STEPS], distances: [0; DISTANCES] }
     }
 
     /// Whether it is time for [`Tokens::write`].
@@ -90,16 +95,19 @@ impl Tokens {
     }
 
     pub(super) fn literal(&mut self, byte: u8) {
-        self.literals[usize::from(byte)] += 1;
-        self.list.push(u32::from(byte));
+        self.steps[usize::from(byte)] += 1;
+        self.list.push((NO_DISTANCE as u32) << SYMBOL_AT | u32::from(byte));
     }
 
     /// 3 to 258 bytes from 1 to 32,768 bytes before.
     pub(super) fn copy(&mut self, length: usize, distance: usize) {
-        let (length, distance) = ((length - 3) as u32 & 0xFF, (distance - 1) as u32 & 0x7FFF);
-        self.literals[257 + usize::from(LENGTH_SYMBOL[length as usize])] += 1;
-        self.distances[distance_symbol(distance)] += 1;
-        self.list.push(COPY | length << 16 | distance);
+        let step = 256 + ((length - 3) & 0xFF);
+        let distance = (distance - 1) as u32 & 0x7FFF;
+        let symbol = distance_symbol(distance);
+        let extra = distance & ((1 << distance_extra(symbol)) - 1);
+        self.steps[step] += 1;
+        self.distances[symbol] += 1;
+        self.list.push(extra << EXTRA_AT | (symbol as u32) << SYMBOL_AT | step as u32);
     }
 
     /// Writes one block of all that waits, if anything does.
@@ -107,8 +115,7 @@ impl Tokens {
         if self.list.is_empty() {
             return;
         }
-        self.literals[END_OF_BLOCK] = 1;
-        let literals = Codes::new(&self.literals, LONGEST_CODE);
+        let literals = Codes::new(&self.literals(), LONGEST_CODE);
         let distances = Codes::new(&self.distances, LONGEST_CODE);
         bits.put(0b100, 3);
         describe(&literals, &distances, bits);
@@ -116,8 +123,20 @@ impl Tokens {
         let (code, length) = literals.get(END_OF_BLOCK);
         bits.put(code, length);
         self.list.clear();
-        self.literals.fill(0);
+        self.steps.fill(0);
         self.distances.fill(0);
+    }
+
+    /// How often the block has each symbol of literals, its end, and lengths.
+    fn literals(&self) -> [u32; LITERALS] {
+        let (bytes, lengths) = self.steps.split_at(256);
+        let mut literals = [0; LITERALS];
+        literals[..256].copy_from_slice(bytes);
+        literals[END_OF_BLOCK] = 1;
+        for (symbol, times) in LENGTH_SYMBOL.iter().zip(lengths) {
+            literals[257 + usize::from(*symbol)] += times;
+        }
+        literals
     }
 
     fn write_list(&self, packed: &Packed, bits: &mut Bits) {
@@ -144,46 +163,51 @@ impl Tokens {
     }
 }
 
-/// The codes of one block in arrays of such sizes that no place in them needs to be checked, each
-/// entry its bits above their number.
+/// The codes of one block in arrays of such sizes that no place in them needs to be checked. A literal
+/// is encoded as a copy is, with no bits for its distance: telling them apart would cost more.
 struct Packed {
-    literals: [u32; 256],
-    /// Of each length less 3, with its extra bits.
-    lengths: [u32; 256],
-    distances: [u32; 32],
+    /// Of each step its bits, a length's extra ones among them, above their number.
+    steps: [u32; STEPS],
+    /// Of each distance symbol its bits, above their number, above the number with the extra ones.
+    distances: [u32; NO_DISTANCE + 1],
 }
 
 impl Packed {
-    /// The bits of an entry that hold the number of the others.
+    /// What holds a number of bits.
     const COUNT: u32 = 0x1F;
     const COUNT_BITS: u32 = 5;
 
     fn new(literals: &Codes, distances: &Codes) -> Self {
-        let entry = |(bits, count): (u32, u32)| bits << Self::COUNT_BITS | count;
-        let length = |length: usize| {
+        let step = |step: usize| {
+            let Some(length) = step.checked_sub(256) else { return literals.get(step) };
             let symbol = usize::from(LENGTH_SYMBOL[length]);
             let (base, extra) = LENGTHS[symbol];
             let (code, count) = literals.get(257 + symbol);
-            entry((code | (length as u32 - u32::from(base)) << count, count + u32::from(extra)))
+            (code | (length as u32 - u32::from(base)) << count, count + u32::from(extra))
+        };
+        let distance = |symbol: usize| match symbol {
+            0..DISTANCES => {
+                let (code, count) = distances.get(symbol);
+                (code << Self::COUNT_BITS | count) << Self::COUNT_BITS | (count + distance_extra(symbol))
+            }
+            _ => 0,
         };
         Self {
-            literals: std::array::from_fn(|byte| entry(literals.get(byte))),
-            lengths: std::array::from_fn(length),
-            distances: std::array::from_fn(|symbol| if symbol < DISTANCES { entry(distances.get(symbol)) } else { 0 }),
+            steps: std::array::from_fn(|place| {
+                let (bits, count) = step(place);
+                bits << Self::COUNT_BITS | count
+            }),
+            distances: std::array::from_fn(distance),
         }
     }
 
     fn encoded(&self, token: u32) -> (u64, u32) {
-        let split = |entry: u32| (u64::from(entry >> Self::COUNT_BITS), entry & Self::COUNT);
-        if token & COPY == 0 {
-            return split(self.literals[usize::from(token as u8)]);
-        }
-        let distance = token & 0x7FFF;
-        let (bits, count) = split(self.lengths[usize::from((token >> 16) as u8)]);
-        let (code, code_count) = split(self.distances[distance_symbol(distance) & 31]);
-        let extra = distance_extra(distance);
-        let more = u64::from(distance & ((1 << extra) - 1)) << code_count | code;
-        (more << count | bits, count + code_count + extra)
+        let step = self.steps[token as usize % STEPS];
+        let distance = self.distances[(token >> SYMBOL_AT) as usize % (NO_DISTANCE + 1)];
+        let (code, rest) = (distance >> (2 * Self::COUNT_BITS), distance >> Self::COUNT_BITS);
+        let more = u64::from(token >> EXTRA_AT) << (rest & Self::COUNT) | u64::from(code);
+        let count = step & Self::COUNT;
+        (more << count | u64::from(step >> Self::COUNT_BITS), count + (distance & Self::COUNT))
     }
 }
 
@@ -198,8 +222,9 @@ fn distance_symbol(distance: u32) -> usize {
     }
 }
 
-fn distance_extra(distance: u32) -> u32 {
-    if distance < 4 { 0 } else { distance.ilog2() - 1 }
+/// How many bits a distance symbol has behind it.
+fn distance_extra(symbol: usize) -> u32 {
+    (symbol as u32 / 2).saturating_sub(1)
 }
 
 /// A prefix code: for each symbol its bits, first to be sent lowest, above their number.
@@ -363,7 +388,8 @@ mod tests {
         assert_eq!(symbols, [0, 7, 8, 8, 9, 11, 12, 22, 23, 23, 24, 27, 28]);
         let symbols = [1, 4, 5, 6, 7, 8, 9, 12, 13, 24_577, 32_768].map(|n| distance_symbol(n - 1));
         assert_eq!(symbols, [0, 3, 4, 4, 5, 5, 6, 6, 7, 29, 29]);
-        assert_eq!([1, 4, 5, 8, 9, 32_768].map(|n| distance_extra(n - 1)), [0, 0, 1, 1, 2, 13]);
+        let extra = [1, 4, 5, 8, 9, 32_768].map(|n| distance_extra(distance_symbol(n - 1)));
+        assert_eq!(extra, [0, 0, 1, 1, 2, 13]);
     }
 
     #[test]

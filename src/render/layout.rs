@@ -16,16 +16,46 @@ const SHORTEST_FAR_COPY: usize = 6;
 const FAR: usize = 2 * 1024;
 /// Bytes that may differ between two stretches of one frame, such as the digits of a row's number.
 const GAP: usize = 3;
+/// Bytes that a copy behind a gap must reach further than one without: what the gap's bytes cost.
+const WORTH_GAP: usize = 2;
 /// The bits of a word's place in the table of words.
 const WORD_BITS: u32 = 12;
 
-/// Where the same kind of cell begins in each row.
+/// Where a cell begins, and which ones it resembles.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
-    /// The place in the window.
+    /// Its place in the window.
     pub at: usize,
-    /// The number of the kind of cell.
-    pub kind: usize,
+    /// Its column: in the row above there is a cell that begins like it.
+    pub column: usize,
+    /// Where it has the number of its row.
+    pub number: usize,
+    /// Its form: from the row's number to the value, cells of one form are alike.
+    pub form: usize,
+}
+
+/// How far back lie the cells that one resembles.
+#[derive(Debug, Clone, Copy, Default)]
+struct Alike {
+    /// The last one of its column.
+    above: Option<usize>,
+    /// The last one of its form, which mostly is in its own row; measured between the rows' numbers.
+    beside: Option<usize>,
+}
+
+/// Where each of some things was last, counted from the start of the piece, plus one.
+#[derive(Debug, Default)]
+struct Places(Vec<usize>);
+
+impl Places {
+    /// Notes where a thing is, and tells how far back it was before.
+    fn replace(&mut self, thing: usize, place: usize) -> Option<usize> {
+        if self.0.len() <= thing {
+            self.0.resize(thing + 1, 0);
+        }
+        let before = std::mem::replace(&mut self.0[thing], place + 1);
+        (0 < before && before <= place).then(|| place + 1 - before)
+    }
 }
 
 /// Makes one piece.
@@ -34,10 +64,9 @@ pub(super) struct LayoutDeflater {
     history: usize,
     /// The bytes that have left the window.
     gone: usize,
-    /// Where a cell of each kind began last, counted from the start of the piece, plus one.
-    last: Vec<usize>,
-    /// Where a word was last, in the same way.
-    words: Vec<usize>,
+    columns: Places,
+    forms: Places,
+    words: Places,
     tokens: Tokens,
     bits: Bits,
     crc: crc32fast::Hasher,
@@ -49,8 +78,9 @@ impl LayoutDeflater {
         Self {
             history: 0,
             gone: 0,
-            last: Vec::new(),
-            words: vec![0; 1 << WORD_BITS],
+            columns: Places::default(),
+            forms: Places::default(),
+            words: Places(vec![0; 1 << WORD_BITS]),
             tokens: Tokens::new(),
             bits: Bits::default(),
             crc: crc32fast::Hasher::new(),
@@ -85,63 +115,42 @@ impl LayoutDeflater {
 
     fn encode(&mut self, window: &[u8], marks: &[Mark]) {
         let mut at = self.history;
-        let mut marks = marks.iter().copied().peekable();
+        let mut marks = marks.iter().peekable();
         while at < window.len() {
             if self.tokens.is_full() {
                 self.tokens.write(&mut self.bits);
             }
-            let mut above = None;
+            let mut alike = Alike::default();
+            // A copy may have run past a mark.
             while let Some(mark) = marks.next_if(|mark| mark.at <= at) {
-                // A copy may have run past a mark; later rows still refer to it.
-                let before = self.remember(mark);
-                above = if mark.at == at { before } else { None };
+                alike = Alike {
+                    above: self.columns.replace(mark.column, self.gone + mark.at),
+                    beside: self.forms.replace(mark.form, self.gone + mark.number),
+                };
             }
-            let start = at;
-            if let Some(distance) = above {
-                at = self.follow(window, at, distance, SHORTEST_COPY);
-            }
-            if at == start {
-                let end = marks.peek().map_or(window.len(), |mark| mark.at);
-                at = self.words(window, at, end);
-            }
+            at = self.frame(window, at, alike);
+            let end = marks.peek().map_or(window.len(), |mark| mark.at);
+            at = self.words(window, at, end);
         }
     }
 
-    /// How far back the cell of this kind was before.
-    fn remember(&mut self, mark: Mark) -> Option<usize> {
-        if self.last.len() <= mark.kind {
-            self.last.resize(mark.kind + 1, 0);
-        }
-        let here = self.gone + mark.at + 1;
-        let before = std::mem::replace(&mut self.last[mark.kind], here);
-        (0 < before && before < here).then(|| here - before)
-    }
-
-    /// Copies from this distance as long as it goes, over short gaps, and gives back where it ends.
-    fn follow(&mut self, window: &[u8], mut at: usize, distance: usize, shortest: usize) -> usize {
-        if distance > at.min(WINDOW) {
-            return at;
-        }
-        let mut wanted = shortest;
+    /// Copies from the cells that are alike as long as it goes, and gives back where it ends.
+    fn frame(&mut self, window: &[u8], mut at: usize, alike: Alike) -> usize {
         loop {
-            let length = common(window, at - distance, at);
-            if length < wanted {
-                return at;
+            let (gap, above) = alike.above.map_or((0, 0), |distance| after_gap(window, at, distance));
+            let beside = alike.beside.map_or(0, |distance| common(window, at, distance));
+            match (alike.above, alike.beside) {
+                (Some(distance), _) if above >= SHORTEST_COPY && gap + above >= beside + WORTH_GAP => {
+                    window[at..at + gap].iter().for_each(|byte| self.tokens.literal(*byte));
+                    self.tokens.copy(above, distance);
+                    at += gap + above;
+                }
+                (_, Some(distance)) if beside >= SHORTEST_COPY => {
+                    self.tokens.copy(beside, distance);
+                    at += beside;
+                }
+                _ => return at,
             }
-            self.tokens.copy(length, distance);
-            at += length;
-            if length == LONGEST_COPY {
-                wanted = 3;
-                continue;
-            }
-            wanted = SHORTEST_COPY;
-            let same = |gap: &usize| {
-                let (here, there) = (at + gap, at + gap - distance);
-                four(window, here).is_some_and(|bytes| Some(bytes) == four(window, there))
-            };
-            let Some(gap) = (1..=GAP).find(same) else { return at };
-            window[at..at + gap].iter().for_each(|byte| self.tokens.literal(*byte));
-            at += gap;
         }
     }
 
@@ -149,11 +158,8 @@ impl LayoutDeflater {
     fn words(&mut self, window: &[u8], mut at: usize, end: usize) -> usize {
         while at < end {
             if let Some(word) = four(window, at).filter(|_| starts_word(window, at)) {
-                let here = self.gone + at + 1;
                 let slot = (word.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
-                let before = std::mem::replace(&mut self.words[slot], here);
-                if before > 0 {
-                    let distance = here - before;
+                if let Some(distance) = self.words.replace(slot, self.gone + at) {
                     let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
                     let reached = self.follow(window, at, distance, shortest);
                     if reached > at {
@@ -166,6 +172,32 @@ impl LayoutDeflater {
         }
         at
     }
+
+    /// Copies from this distance as long as it goes, over short gaps, and gives back where it ends.
+    fn follow(&mut self, window: &[u8], mut at: usize, distance: usize, shortest: usize) -> usize {
+        let (mut gap, mut length) = (0, common(window, at, distance));
+        let mut wanted = shortest;
+        while length >= wanted {
+            window[at..at + gap].iter().for_each(|byte| self.tokens.literal(*byte));
+            self.tokens.copy(length, distance);
+            at += gap + length;
+            (gap, length) = after_gap(window, at, distance);
+            wanted = SHORTEST_COPY;
+        }
+        at
+    }
+}
+
+/// How many bytes differ from those so far back before some are the same again, and how many are then.
+fn after_gap(window: &[u8], at: usize, distance: usize) -> (usize, usize) {
+    if distance > at {
+        return (0, 0);
+    }
+    let same = |gap: &usize| {
+        let here = four(window, at + gap);
+        here.is_some() && here == four(window, at + gap - distance)
+    };
+    (0..=GAP).find(same).map_or((0, 0), |gap| (gap, common(window, at + gap, distance)))
 }
 
 /// Whether a byte stands where looking for the same text before may pay: after anything that is no
@@ -188,9 +220,13 @@ fn four(window: &[u8], at: usize) -> Option<u32> {
     window.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// How many bytes are the same from two places on, as far as one copy can reach.
-fn common(window: &[u8], before: usize, at: usize) -> usize {
+/// How many bytes from a place on are the same as those so far back, as far as one copy can reach.
+fn common(window: &[u8], at: usize, distance: usize) -> usize {
+    if distance > at.min(WINDOW) {
+        return 0;
+    }
     let most = LONGEST_COPY.min(window.len() - at);
+    let before = at - distance;
     let (before, here) = (&window[before..before + most], &window[at..at + most]);
     let mut length = 0;
     for (a, b) in before.chunks_exact(8).zip(here.chunks_exact(8)) {
@@ -214,14 +250,31 @@ mod tests {
     use super::*;
     use crate::render::deflate::END;
 
-    /// Deflates pushes of cells, each cell marked with its kind, and inflates them with the library.
-    fn there_and_back(pushes: &[Vec<(usize, Vec<u8>)>]) -> (usize, Vec<u8>) {
+    /// A cell with what is told of it, right or wrong.
+    #[derive(Debug, Clone, Default)]
+    struct Cell {
+        column: usize,
+        form: usize,
+        /// Bytes before the number of its row.
+        before_number: usize,
+        bytes: Vec<u8>,
+    }
+
+    impl Cell {
+        fn of(column: usize, bytes: &[u8]) -> Self {
+            Self { column, bytes: bytes.to_vec(), ..Self::default() }
+        }
+    }
+
+    /// Deflates pushes of cells and inflates them with the library.
+    fn there_and_back(pushes: &[Vec<Cell>]) -> (usize, Vec<u8>) {
         let mut deflater = LayoutDeflater::new();
         let (mut window, mut marks) = (Vec::new(), Vec::new());
         for cells in pushes {
-            for (kind, bytes) in cells {
-                marks.push(Mark { at: window.len(), kind: *kind });
-                window.extend_from_slice(bytes);
+            for cell in cells {
+                let at = window.len();
+                marks.push(Mark { at, column: cell.column, number: at + cell.before_number, form: cell.form });
+                window.extend_from_slice(&cell.bytes);
             }
             deflater.push(&mut window, &mut marks);
             assert!(window.len() <= WINDOW && deflater.waiting(&window) == 0);
@@ -238,34 +291,35 @@ mod tests {
         (size, plain)
     }
 
-    fn joined(pushes: &[Vec<(usize, Vec<u8>)>]) -> Vec<u8> {
-        pushes.iter().flatten().flat_map(|(_, bytes)| bytes.clone()).collect()
+    fn joined(pushes: &[Vec<Cell>]) -> Vec<u8> {
+        pushes.iter().flatten().flat_map(|cell| cell.bytes.clone()).collect()
     }
 
     #[test]
     fn nothing_is_an_empty_stream() {
         assert_eq!(there_and_back(&[]).1, b"");
-        assert_eq!(there_and_back(&[vec![(0, Vec::new())]]).1, b"");
-        assert_eq!(there_and_back(&[vec![(3, b"x".to_vec())]]).1, b"x");
+        assert_eq!(there_and_back(&[vec![Cell::of(0, b"")]]).1, b"");
+        assert_eq!(there_and_back(&[vec![Cell::of(3, b"x")]]).1, b"x");
     }
 
     #[test]
-    fn rows_of_one_layout_become_a_fourteenth() {
-        let row = |n: u32| {
-            (0..12)
-                .map(|column| {
-                    let value = ["DONE", "ONGOING", "UNASSIGNED"][(n * 7 + column) as usize % 3];
-                    let column_name = char::from(b'A' + column as u8);
-                    let text = format!("</t></is></c><c r=\"{column_name}{n}\" t=\"inlineStr\"><is><t>{value}");
-                    (column as usize, text.into_bytes())
-                })
-                .collect::<Vec<_>>()
+    fn rows_of_one_layout_become_a_sixteenth() {
+        let cell = |row: u32, column: u32| {
+            let value = ["DONE", "ONGOING", "UNASSIGNED"][(row * 7 + column) as usize % 3];
+            let head = format!("</t></is></c><c r=\"{}", char::from(b'A' + column as u8));
+            Cell {
+                column: column as usize,
+                form: 0,
+                before_number: head.len(),
+                bytes: format!("{head}{row}\" t=\"inlineStr\"><is><t>{value}").into_bytes(),
+            }
         };
+        let row = |row: u32| (0..12).map(move |column| cell(row, column));
         let pushes: Vec<Vec<_>> = (0..40).map(|push| (0..100).flat_map(|n| row(push * 100 + n)).collect()).collect();
         let plain = joined(&pushes);
         let (size, back) = there_and_back(&pushes);
         assert!(back == plain);
-        assert!(size * 14 < plain.len(), "{size} of {}", plain.len());
+        assert!(size * 16 < plain.len(), "{size} of {}", plain.len());
     }
 
     #[test]
@@ -276,19 +330,20 @@ mod tests {
             (state >> 56) as u8
         };
         let pushes = vec![
-            vec![(0, vec![b'a'; 100_000]), (1, (0..90_000).map(|_| noise()).collect())],
-            vec![(1, vec![b'a'; 259]), (0, (0..70_000).map(|_| noise() & 3).collect())],
+            vec![Cell::of(0, &[b'a'; 100_000]), Cell::of(1, &(0..90_000).map(|_| noise()).collect::<Vec<_>>())],
+            vec![Cell::of(1, &[b'a'; 259]), Cell::of(0, &(0..70_000).map(|_| noise() & 3).collect::<Vec<_>>())],
         ];
         assert!(there_and_back(&pushes).1 == joined(&pushes));
     }
 
-    fn cell() -> impl Strategy<Value = (usize, Vec<u8>)> {
-        let text = prop_oneof![
+    fn cell() -> impl Strategy<Value = Cell> {
+        let bytes = prop_oneof![
             3 => "<c r=\"[A-C][0-9]{1,3}\"><is><t>(DONE|été|ab)( [a-c]{1,5}){0,4}".prop_map(String::into_bytes),
             1 => proptest::collection::vec(any::<u8>(), 0..40),
             1 => (any::<u8>(), 1_usize..700).prop_map(|(byte, length)| vec![byte; length]),
         ];
-        (0_usize..5, text)
+        let told = (0_usize..5, 0_usize..3, prop_oneof![4 => Just(7_usize), 1 => 0_usize..900]);
+        (told, bytes).prop_map(|((column, form, before_number), bytes)| Cell { column, form, before_number, bytes })
     }
 
     proptest! {
