@@ -1,8 +1,10 @@
-//! Literals and copies to the bits of dynamic blocks (RFC 1951, 3.2.5 to 3.2.7).
+//! Literals and copies to the bits of one dynamic block (RFC 1951, 3.2.5 to 3.2.7). The first of them
+//! are counted and make its codes; all others are written with these codes at once.
 
-/// Tokens that share their codes: enough to pay for the codes' description, few enough to follow the
-/// data.
-const BLOCK_TOKENS: usize = 32 * 1024;
+/// Tokens that make the codes: enough to know the data by, few enough to fit its beginning.
+const FIRST_TOKENS: usize = 16 * 1024;
+/// How much more often each of them is counted than what may still come.
+const FIRST_WEIGHT: u32 = 8;
 /// Symbols of literals, the end of a block, and lengths.
 const LITERALS: usize = 286;
 const DISTANCES: usize = 30;
@@ -49,25 +51,26 @@ const LENGTH_SYMBOL: [u8; 256] = {
 
 /// Bits in the order of a deflate stream.
 #[derive(Debug, Default)]
-pub(super) struct Bits {
+struct Bits {
     out: Vec<u8>,
     held: u64,
     count: u32,
 }
 
 impl Bits {
-    fn put(&mut self, bits: u32, count: u32) {
-        self.held |= u64::from(bits) << self.count;
+    /// At most 56 bits.
+    fn put(&mut self, bits: u64, count: u32) {
+        self.held |= bits << self.count;
         self.count += count;
-        while self.count >= 8 {
-            self.out.push(self.held as u8);
-            self.held >>= 8;
-            self.count -= 8;
-        }
+        // Eight bytes each time, whole or not: to write fewer would take longer.
+        self.out.extend_from_slice(&self.held.to_le_bytes());
+        self.out.truncate(self.out.len() - 8 + (self.count / 8) as usize);
+        self.held >>= self.count & !7;
+        self.count &= 7;
     }
 
     /// Ends on a byte, with an empty stored block (RFC 1951, 3.2.4).
-    pub(super) fn sync(mut self) -> Vec<u8> {
+    fn sync(mut self) -> Vec<u8> {
         self.put(0, 3);
         self.put(0, self.count.next_multiple_of(8) - self.count);
         self.out.extend([0, 0, 0xFF, 0xFF]);
@@ -75,28 +78,39 @@ impl Bits {
     }
 }
 
-/// Literals and copies that wait for their codes.
+/// Literals and copies on their way into bits.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    list: Vec<u32>,
+    bits: Bits,
+    /// None as long as tokens wait for them.
+    codes: Option<Box<Packed>>,
+    waiting: Vec<u32>,
     steps: [u32; STEPS],
     distances: [u32; DISTANCES],
 }
 
 impl Tokens {
     pub(super) fn new() -> Self {
-        let list = Vec::with_capacity(BLOCK_TOKENS + BLOCK_TOKENS / 4);
-        Self { list, steps: [0; STEPS], distances: [0; DISTANCES] }
-    }
-
-    /// Whether it is time for [`Tokens::write`].
-    pub(super) fn is_full(&self) -> bool {
-        self.list.len() >= BLOCK_TOKENS
+        Self {
+            bits: Bits::default(),
+            codes: None,
+            waiting: Vec::with_capacity(FIRST_TOKENS),
+            steps: [0; STEPS],
+            distances: [0; DISTANCES],
+        }
     }
 
     pub(super) fn literal(&mut self, byte: u8) {
-        self.steps[usize::from(byte)] += 1;
-        self.list.push((NO_DISTANCE as u32) << SYMBOL_AT | u32::from(byte));
+        match &self.codes {
+            Some(codes) => {
+                let (bits, count) = codes.literal(byte);
+                self.bits.put(bits, count);
+            }
+            None => {
+                self.steps[usize::from(byte)] += 1;
+                self.wait((NO_DISTANCE as u32) << SYMBOL_AT | u32::from(byte));
+            }
+        }
     }
 
     /// 3 to 258 bytes from 1 to 32,768 bytes before.
@@ -105,26 +119,52 @@ impl Tokens {
         let distance = (distance - 1) as u32 & 0x7FFF;
         let symbol = distance_symbol(distance);
         let extra = distance & ((1 << distance_extra(symbol)) - 1);
-        self.steps[step] += 1;
-        self.distances[symbol] += 1;
-        self.list.push(extra << EXTRA_AT | (symbol as u32) << SYMBOL_AT | step as u32);
+        let token = extra << EXTRA_AT | (symbol as u32) << SYMBOL_AT | step as u32;
+        match &self.codes {
+            Some(codes) => {
+                let (bits, count) = codes.encoded(token);
+                self.bits.put(bits, count);
+            }
+            None => {
+                self.steps[step] += 1;
+                self.distances[symbol] += 1;
+                self.wait(token);
+            }
+        }
     }
 
-    /// Writes one block of all that waits, if anything does.
-    pub(super) fn write(&mut self, bits: &mut Bits) {
-        if self.list.is_empty() {
-            return;
+    /// Ends the block and, on a byte, the bits.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        if self.codes.is_none() && !self.waiting.is_empty() {
+            self.begin(self.literals(), self.distances);
         }
-        let literals = Codes::new(&self.literals(), LONGEST_CODE);
-        let distances = Codes::new(&self.distances, LONGEST_CODE);
-        bits.put(0b100, 3);
-        describe(&literals, &distances, bits);
-        self.write_list(&Packed::new(&literals, &distances), bits);
-        let (code, length) = literals.get(END_OF_BLOCK);
-        bits.put(code, length);
-        self.list.clear();
-        self.steps.fill(0);
-        self.distances.fill(0);
+        if let Some(codes) = &self.codes {
+            self.bits.put(codes.end.0, codes.end.1);
+        }
+        self.bits.sync()
+    }
+
+    fn wait(&mut self, token: u32) {
+        self.waiting.push(token);
+        if self.waiting.len() == FIRST_TOKENS {
+            // Whatever may still come has a code, too.
+            let weight = |times: u32| FIRST_WEIGHT * times + 1;
+            self.begin(self.literals().map(weight), self.distances.map(weight));
+        }
+    }
+
+    /// Begins the block with codes for these weights, and with what waits.
+    fn begin(&mut self, literals: [u32; LITERALS], distances: [u32; DISTANCES]) {
+        let literals = Codes::new(&literals, LONGEST_CODE);
+        let distances = Codes::new(&distances, LONGEST_CODE);
+        self.bits.put(0b100, 3);
+        describe(&literals, &distances, &mut self.bits);
+        let codes = Packed::new(&literals, &distances);
+        for token in std::mem::take(&mut self.waiting) {
+            let (bits, count) = codes.encoded(token);
+            self.bits.put(bits, count);
+        }
+        self.codes = Some(Box::new(codes));
     }
 
     /// How often the block has each symbol of literals, its end, and lengths.
@@ -138,38 +178,18 @@ impl Tokens {
         }
         literals
     }
-
-    fn write_list(&self, packed: &Packed, bits: &mut Bits) {
-        /// Tokens of which the bytes are gathered before they are appended.
-        const GATHER: usize = 512;
-        /// 7 bits left over and 15 + 5 + 15 + 13 for one copy.
-        const MOST_BYTES: usize = 7;
-        let mut gathered = [0_u8; GATHER * MOST_BYTES + 8];
-        let (mut held, mut count) = (bits.held, bits.count);
-        for tokens in self.list.chunks(GATHER) {
-            let mut length = 0;
-            for token in tokens {
-                let (more, more_count) = packed.encoded(*token);
-                held |= more << count;
-                count += more_count;
-                gathered[length..length + 8].copy_from_slice(&held.to_le_bytes());
-                length += (count / 8) as usize;
-                held >>= count & !7;
-                count &= 7;
-            }
-            bits.out.extend_from_slice(&gathered[..length]);
-        }
-        (bits.held, bits.count) = (held, count);
-    }
 }
 
 /// The codes of one block in arrays of such sizes that no place in them needs to be checked. A literal
-/// is encoded as a copy is, with no bits for its distance: telling them apart would cost more.
+/// that waited is encoded as a copy is, with no bits for its distance.
+#[derive(Debug)]
 struct Packed {
     /// Of each step its bits, a length's extra ones among them, above their number.
     steps: [u32; STEPS],
     /// Of each distance symbol its bits, above their number, above the number with the extra ones.
     distances: [u32; NO_DISTANCE + 1],
+    /// The end of the block, as bits and their number.
+    end: (u64, u32),
 }
 
 impl Packed {
@@ -198,7 +218,13 @@ impl Packed {
                 bits << Self::COUNT_BITS | count
             }),
             distances: std::array::from_fn(distance),
+            end: (u64::from(literals.get(END_OF_BLOCK).0), literals.get(END_OF_BLOCK).1),
         }
+    }
+
+    fn literal(&self, byte: u8) -> (u64, u32) {
+        let step = self.steps[usize::from(byte)];
+        (u64::from(step >> Self::COUNT_BITS), step & Self::COUNT)
     }
 
     fn encoded(&self, token: u32) -> (u64, u32) {
@@ -344,14 +370,14 @@ fn describe(literals: &Codes, distances: &Codes, bits: &mut Bits) {
     runs.iter().for_each(|(symbol, _, _)| weights[*symbol] += 1);
     let codes = Codes::new(&weights, 7);
     let written = ORDER.iter().rposition(|symbol| weights[*symbol] > 0).map_or(4, |last| (last + 1).max(4));
-    bits.put(literals.len() as u32 - 257, 5);
-    bits.put(distances.len() as u32 - 1, 5);
-    bits.put(written as u32 - 4, 4);
-    ORDER[..written].iter().for_each(|symbol| bits.put(codes.get(*symbol).1, 3));
+    bits.put(literals.len() as u64 - 257, 5);
+    bits.put(distances.len() as u64 - 1, 5);
+    bits.put(written as u64 - 4, 4);
+    ORDER[..written].iter().for_each(|symbol| bits.put(u64::from(codes.get(*symbol).1), 3));
     for (symbol, extra, extra_count) in runs {
         let (code, count) = codes.get(symbol);
-        bits.put(code, count);
-        bits.put(extra, extra_count);
+        bits.put(u64::from(code), count);
+        bits.put(u64::from(extra), extra_count);
     }
 }
 

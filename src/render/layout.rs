@@ -4,7 +4,7 @@
 //! byte by byte before it is used, so that a wrong proposal costs time and nothing else.
 
 use super::deflate::Piece;
-use super::huffman::{Bits, Tokens};
+use super::huffman::Tokens;
 
 /// How far back a copy may reach (RFC 1951, 2).
 const WINDOW: usize = 32 * 1024;
@@ -68,7 +68,6 @@ pub(super) struct LayoutDeflater {
     forms: Places,
     words: Places,
     tokens: Tokens,
-    bits: Bits,
     crc: crc32fast::Hasher,
     length: u64,
 }
@@ -82,7 +81,6 @@ impl LayoutDeflater {
             forms: Places::default(),
             words: Places(vec![0; 1 << WORD_BITS]),
             tokens: Tokens::new(),
-            bits: Bits::default(),
             crc: crc32fast::Hasher::new(),
             length: 0,
         }
@@ -108,18 +106,14 @@ impl LayoutDeflater {
     }
 
     /// Ends the piece on a byte.
-    pub(super) fn finish(mut self) -> Piece {
-        self.tokens.write(&mut self.bits);
-        Piece { bytes: self.bits.sync(), crc: self.crc, length: self.length }
+    pub(super) fn finish(self) -> Piece {
+        Piece { bytes: self.tokens.finish(), crc: self.crc, length: self.length }
     }
 
     fn encode(&mut self, window: &[u8], marks: &[Mark]) {
         let mut at = self.history;
         let mut marks = marks.iter().peekable();
         while at < window.len() {
-            if self.tokens.is_full() {
-                self.tokens.write(&mut self.bits);
-            }
             let mut alike = Alike::default();
             // A copy may have run past a mark.
             while let Some(mark) = marks.next_if(|mark| mark.at <= at) {
@@ -157,20 +151,24 @@ impl LayoutDeflater {
     /// Goes through a value up to `end`, or as far as a copy reaches.
     fn words(&mut self, window: &[u8], mut at: usize, end: usize) -> usize {
         while at < end {
-            if let Some(word) = four(window, at).filter(|_| starts_word(window, at)) {
-                let slot = (word.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
-                if let Some(distance) = self.words.replace(slot, self.gone + at) {
-                    let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
-                    let reached = self.follow(window, at, distance, shortest);
-                    if reached > at {
-                        return reached;
-                    }
-                }
+            if let Some(reached) = self.word(window, at) {
+                return reached;
             }
-            self.tokens.literal(window[at]);
-            at += 1;
+            let value = &window[at..end];
+            let next = (1..value.len()).find(|next| starts_word(value[next - 1], value[*next])).unwrap_or(value.len());
+            value[..next].iter().for_each(|byte| self.tokens.literal(*byte));
+            at += next;
         }
         at
+    }
+
+    /// Copies from where the word that starts here was before, if that can be.
+    fn word(&mut self, window: &[u8], at: usize) -> Option<usize> {
+        let slot = (four(window, at)?.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
+        let distance = self.words.replace(slot, self.gone + at)?;
+        let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
+        let reached = self.follow(window, at, distance, shortest);
+        (reached > at).then_some(reached)
     }
 
     /// Copies from this distance as long as it goes, over short gaps, and gives back where it ends.
@@ -202,8 +200,8 @@ fn after_gap(window: &[u8], at: usize, distance: usize) -> (usize, usize) {
 
 /// Whether a byte stands where looking for the same text before may pay: after anything that is no
 /// letter or digit, and at every character that is not ASCII.
-fn starts_word(window: &[u8], at: usize) -> bool {
-    window[at] >= 0xC0 || at == 0 || !IN_WORD[usize::from(window[at - 1])]
+fn starts_word(before: u8, byte: u8) -> bool {
+    byte >= 0xC0 || !IN_WORD[usize::from(before)]
 }
 
 const IN_WORD: [bool; 256] = {

@@ -132,6 +132,10 @@ impl Row<'_> {
             ValueRef::Empty => {}
             ValueRef::Link(link) => self.link(column, link),
             ValueRef::Json(raw) if column.kind == ColumnKind::List && raw.starts_with('[') => self.list(column, raw)?,
+            ValueRef::Json(raw) => match plain_text(raw) {
+                Some(text) if column.kind == ColumnKind::Auto => self.plain_text(column, text),
+                _ => self.cell(column, cell(value)),
+            },
             value => self.cell(column, cell(value)),
         }
         Ok(())
@@ -242,6 +246,12 @@ impl Row<'_> {
         self.close(Form::Number);
     }
 
+    fn plain_text(&mut self, column: &SheetColumn, text: &str) {
+        self.open(column, None, Form::Text);
+        self.put(&[text]);
+        self.close(Form::Text);
+    }
+
     fn text(&mut self, column: &SheetColumn, text: &str) {
         let has_lines = memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some();
         let wrapped = has_lines || WRAPPED_CHARACTERS.contains(&text.len());
@@ -335,6 +345,15 @@ impl Row<'_> {
             self.out.extend_from_slice(text.as_bytes());
         }
     }
+}
+
+/// The text of a JSON string that is written as it is, as most are: nothing in it to escape, no spaces
+/// at its ends, no formula, and so short that it stands in one line.
+fn plain_text(raw: &str) -> Option<&str> {
+    let text = raw.strip_prefix('"')?.strip_suffix('"')?;
+    let ends = [text.bytes().next()?, text.bytes().next_back()?];
+    let is_short = text.len() < *WRAPPED_CHARACTERS.start();
+    (is_short && !ends.contains(&b' ') && !is_risky(text) && escape::is_plain(text)).then_some(text)
 }
 
 /// What stands around a value.
