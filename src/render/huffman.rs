@@ -100,15 +100,15 @@ impl Tokens {
         }
     }
 
-    pub(super) fn literal(&mut self, byte: u8) {
+    pub(super) fn literals(&mut self, bytes: &[u8]) {
         match &self.codes {
-            Some(codes) => {
-                let (bits, count) = codes.literal(byte);
-                self.bits.put(bits, count);
-            }
+            Some(codes) => codes.literals(bytes, &mut self.bits),
             None => {
-                self.steps[usize::from(byte)] += 1;
-                self.wait((NO_DISTANCE as u32) << SYMBOL_AT | u32::from(byte));
+                for byte in bytes {
+                    self.steps[usize::from(*byte)] += 1;
+                    self.waiting.push((NO_DISTANCE as u32) << SYMBOL_AT | u32::from(*byte));
+                }
+                self.begin_if_due();
             }
         }
     }
@@ -128,7 +128,8 @@ impl Tokens {
             None => {
                 self.steps[step] += 1;
                 self.distances[symbol] += 1;
-                self.wait(token);
+                self.waiting.push(token);
+                self.begin_if_due();
             }
         }
     }
@@ -136,7 +137,7 @@ impl Tokens {
     /// Ends the block and, on a byte, the bits.
     pub(super) fn finish(mut self) -> Vec<u8> {
         if self.codes.is_none() && !self.waiting.is_empty() {
-            self.begin(self.literals(), self.distances);
+            self.begin(self.weights(), self.distances);
         }
         if let Some(codes) = &self.codes {
             self.bits.put(codes.end.0, codes.end.1);
@@ -144,12 +145,11 @@ impl Tokens {
         self.bits.sync()
     }
 
-    fn wait(&mut self, token: u32) {
-        self.waiting.push(token);
-        if self.waiting.len() == FIRST_TOKENS {
+    fn begin_if_due(&mut self) {
+        if self.waiting.len() >= FIRST_TOKENS {
             // Whatever may still come has a code, too.
             let weight = |times: u32| FIRST_WEIGHT * times + 1;
-            self.begin(self.literals().map(weight), self.distances.map(weight));
+            self.begin(self.weights().map(weight), self.distances.map(weight));
         }
     }
 
@@ -168,7 +168,7 @@ impl Tokens {
     }
 
     /// How often the block has each symbol of literals, its end, and lengths.
-    fn literals(&self) -> [u32; LITERALS] {
+    fn weights(&self) -> [u32; LITERALS] {
         let (bytes, lengths) = self.steps.split_at(256);
         let mut literals = [0; LITERALS];
         literals[..256].copy_from_slice(bytes);
@@ -222,9 +222,17 @@ impl Packed {
         }
     }
 
-    fn literal(&self, byte: u8) -> (u64, u32) {
-        let step = self.steps[usize::from(byte)];
-        (u64::from(step >> Self::COUNT_BITS), step & Self::COUNT)
+    fn literals(&self, bytes: &[u8], bits: &mut Bits) {
+        // Three codes at a time are never too long.
+        for few in bytes.chunks(3) {
+            let (mut some, mut count) = (0, 0);
+            for byte in few {
+                let step = self.steps[usize::from(*byte)];
+                some |= u64::from(step >> Self::COUNT_BITS) << count;
+                count += step & Self::COUNT;
+            }
+            bits.put(some, count);
+        }
     }
 
     fn encoded(&self, token: u32) -> (u64, u32) {
