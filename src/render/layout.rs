@@ -4,7 +4,7 @@
 //! byte by byte before it is used, so that a wrong proposal costs time and nothing else.
 
 use super::deflate::Piece;
-use super::huffman::Tokens;
+use super::tokens::Tokens;
 
 /// How far back a copy may reach (RFC 1951, 2).
 const WINDOW: usize = 32 * 1024;

@@ -7,7 +7,8 @@ use crate::domain::limits::MAX_CELL_UNITS;
 use crate::domain::{Column, ColumnKind, Id, Link, Time, ValueRef, Zone};
 
 use super::block::Shared;
-use super::cell::{Cell, cell, is_risky, time_text};
+use super::cell::{Cell, cell, fits, is_risky, time_text};
+use super::form::Form;
 use super::items::{Gathered, items};
 use super::layout::Mark;
 use super::links::{Links, target};
@@ -356,57 +357,6 @@ fn plain_text(raw: &str) -> Option<&str> {
     (is_short && !ends.contains(&b' ') && !is_risky(text) && escape::is_plain(text)).then_some(text)
 }
 
-/// What stands around a value.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Text,
-    /// A text whose spaces at its ends count.
-    Spaced,
-    Number,
-    Boolean,
-}
-
-impl Form {
-    const ALL: usize = 4;
-
-    fn head(self) -> &'static str {
-        match self {
-            Self::Text => "\" t=\"inlineStr\"><is><t>",
-            Self::Spaced => "\" t=\"inlineStr\"><is><t xml:space=\"preserve\">",
-            Self::Number => "\"><v>",
-            Self::Boolean => "\" t=\"b\"><v>",
-        }
-    }
-
-    fn tail(self) -> &'static str {
-        match self {
-            Self::Text | Self::Spaced => "</t></is></c>",
-            Self::Number | Self::Boolean => "</v></c>",
-        }
-    }
-}
-
-/// Whether a number cell keeps every digit before the point, and Excel's range holds it.
-pub(super) fn fits(number: &str) -> bool {
-    /// Digits that Excel keeps.
-    const DIGITS: usize = 15;
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
-    if whole == digits.len() {
-        return whole <= DIGITS;
-    }
-    if whole > DIGITS {
-        return false;
-    }
-    match digits.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
-        false => true,
-        true => {
-            let value = number.parse::<f64>().map_or(f64::INFINITY, f64::abs);
-            value == 0.0 || (2.2251e-308..=9.999_999_999_999_99e307).contains(&value)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,17 +364,5 @@ mod tests {
     #[test]
     fn columns_have_the_letters_of_a_sheet() {
         assert_eq!([0, 25, 26, 701, 702, 16_383].map(letters), ["A", "Z", "AA", "ZZ", "AAA", "XFD"]);
-    }
-
-    #[test]
-    fn numbers_fit_as_long_as_no_digit_is_lost() {
-        for number in
-            ["0", "-0", "999999999999999", "-999999999999999", "1.0", "0.1234567890123456789", "1e20", "1E-300"]
-        {
-            assert!(fits(number), "{number}");
-        }
-        for number in ["1000000000000000", "18446744073709551616", "9007199254740993.5", "1e308", "1e-309"] {
-            assert!(!fits(number), "{number}");
-        }
     }
 }
