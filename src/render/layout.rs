@@ -1,7 +1,8 @@
 //! Deflate for rows of one layout. Most of a worksheet's bytes are the frames around its values, and
-//! a frame is nearly always that of the same cell one row above: where a cell begins is told, not
-//! searched for. Inside values only the starts of words are looked up. Whatever is proposed is compared
-//! byte by byte before it is used, so that a wrong proposal costs time and nothing else.
+//! a frame is nearly always that of the same cell one row above, but for the row's number, which the
+//! cell beside it has too: where a cell begins is told, not searched for. Inside values only the starts
+//! of words are looked up. Whatever is proposed is compared byte by byte before it is used, so that a
+//! wrong proposal costs time and nothing else.
 
 use super::deflate::Piece;
 use super::tokens::Tokens;
