@@ -1,12 +1,15 @@
 //! The whole way from the store to the last byte: a workbook against a `rust_xlsxwriter` loop over
 //! the same store, a zip of JSON against one thread that copies and deflates the stored bytes.
+//!
+//! `cargo bench --bench export -- workbook` makes only the workbook, for a profiler to look at; `zip`
+//! and `everything` are the others.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use std::io::Write;
 
-use common::{COLUMNS, ORGANIZATION, Sink, caller, filled, line, median, once, peak_memory, sizes};
+use common::{COLUMNS, ORGANIZATION, Sink, Took, baseline, caller, filled, line, median, peak_memory, sizes};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
@@ -17,30 +20,41 @@ use waybill::kit::meter::Meter;
 use waybill::store::Selection;
 
 fn main() {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     for rows in sizes() {
         let (data, app) = filled(rows);
         println!("peak memory after loading: {} MB", peak_memory());
-        let xlsx = format!(r#"{{"download":"xlsx","limit":1000000,"fields":"{}"}}"#, COLUMNS.join(","));
-        let mut size = 0;
-        let workbook = median(|| size = exported(&app, &xlsx));
-        let mut zip_size = 0;
-        let zip = median(|| zip_size = exported(&app, r#"{"download":"json","limit":1000000}"#));
-        let all = median(|| {
-            exported(&app, r#"{"download":"xlsx","limit":1000000}"#);
-        });
-        println!("peak memory after ours: {} MB", peak_memory());
-        println!("xlsx with every column: {:.3} s", all.wall.as_secs_f64());
+        let chosen = format!(r#"{{"download":"xlsx","limit":1000000,"fields":"{}"}}"#, COLUMNS.join(","));
+        let workbook = wanted("workbook").then(|| ours(&app, "xlsx of 12 columns", &chosen));
+        let zip = wanted("zip").then(|| ours(&app, "json zip", r#"{"download":"json","limit":1000000}"#));
+        if wanted("everything") {
+            ours(&app, "xlsx of every column", r#"{"download":"xlsx","limit":1000000}"#);
+        }
+        let (Some(workbook), Some(zip)) = (workbook, zip) else { continue };
 
         let ids = everything(&app);
-        let mut theirs_size = 0;
-        let theirs = once(|| theirs_size = by_library(&app, &ids, data.path()));
-        line(&format!("xlsx {rows} x {}", COLUMNS.len()), workbook, theirs, 8.0);
-        println!("size {size} bytes, {:.2} of the library's {theirs_size}", size as f64 / theirs_size as f64);
-        let mut copied = 0;
-        let theirs = once(|| copied = by_one_thread(&app, &ids));
-        line(&format!("json zip {rows}"), zip, theirs, 1.5);
-        println!("size {zip_size} bytes, {:.2} of the copy's {copied}", zip_size as f64 / copied as f64);
+        let mut size = 0;
+        let theirs = baseline(rows, || size = by_library(&app, &ids, data.path()));
+        against(&format!("xlsx {rows} x {}", COLUMNS.len()), workbook, (theirs, size), 8.0);
+        let theirs = baseline(rows, || size = by_one_thread(&app, &ids));
+        against(&format!("json zip {rows}"), zip, (theirs, size), 1.5);
     }
+}
+
+/// A file's time and its size in bytes.
+type Made = (Took, u64);
+
+fn ours(app: &App, what: &str, body: &str) -> Made {
+    let mut size = 0;
+    let took = median(|| size = exported(app, body));
+    println!("{what}: {took}, {size} bytes, peak memory so far {} MB", peak_memory());
+    (took, size)
+}
+
+fn against(what: &str, (ours, size): Made, (theirs, their_size): Made, must: f64) {
+    line(what, ours, theirs, must);
+    println!("size {size} bytes, {:.2} of the baseline's {their_size}", size as f64 / their_size as f64);
 }
 
 fn exported(app: &App, body: &str) -> u64 {

@@ -17,6 +17,9 @@ pub const NOW: Moment = Moment(1_750_000_000_000);
 pub const ORGANIZATION: Id = Id([1; 12]);
 /// Runs of which the median counts.
 const RUNS: usize = 5;
+const BASELINE_RUNS: usize = 3;
+/// Rows beyond which a baseline is run once.
+const LONG_ROWS: u64 = 100_000;
 /// Six texts, three times, three numbers.
 pub const COLUMNS: [&str; 12] = [
     "_id",
@@ -86,10 +89,25 @@ pub struct Took {
     pub cpu: Duration,
 }
 
+impl std::fmt::Display for Took {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3} s (cpu {:.3} s)", self.wall.as_secs_f64(), self.cpu.as_secs_f64())
+    }
+}
+
 /// The median time of some runs, and their mean time on the processor.
-pub fn median(mut work: impl FnMut()) -> Took {
+pub fn median(work: impl FnMut()) -> Took {
+    median_of(RUNS, work)
+}
+
+/// The same of a baseline over so many rows: fewer runs, and one alone where it takes long.
+pub fn baseline(rows: u64, work: impl FnMut()) -> Took {
+    median_of(if rows > LONG_ROWS { 1 } else { BASELINE_RUNS }, work)
+}
+
+fn median_of(runs: usize, mut work: impl FnMut()) -> Took {
     let before = cpu_time();
-    let mut times: Vec<Duration> = (0..RUNS)
+    let mut times: Vec<Duration> = (0..runs)
         .map(|_| {
             let started = Instant::now();
             work();
@@ -97,7 +115,7 @@ pub fn median(mut work: impl FnMut()) -> Took {
         })
         .collect();
     times.sort_unstable();
-    Took { wall: times[RUNS / 2], cpu: (cpu_time() - before) / RUNS as u32 }
+    Took { wall: times[runs / 2], cpu: (cpu_time() - before) / runs as u32 }
 }
 
 /// One run of what takes long.
@@ -109,13 +127,7 @@ pub fn once(mut work: impl FnMut()) -> Took {
 
 pub fn line(what: &str, ours: Took, theirs: Took, must: f64) {
     let ratio = theirs.wall.as_secs_f64() / ours.wall.as_secs_f64();
-    println!(
-        "{what}: {:.3} s (cpu {:.2} s), baseline {:.3} s (cpu {:.2} s), {ratio:.1} times faster (at least {must} wanted)",
-        ours.wall.as_secs_f64(),
-        ours.cpu.as_secs_f64(),
-        theirs.wall.as_secs_f64(),
-        theirs.cpu.as_secs_f64(),
-    );
+    println!("{what}: {ours}, baseline {theirs}, {ratio:.1} times faster (at least {must} wanted)");
 }
 
 /// Ticks of a hundredth of a second, as Linux counts them for every process; nothing elsewhere.

@@ -100,6 +100,27 @@ pub(super) fn is_risky(text: &str) -> bool {
     }
 }
 
+/// Whether a number cell keeps every digit before the point, and Excel's range holds it.
+pub(super) fn fits(number: &str) -> bool {
+    /// Digits that Excel keeps.
+    const DIGITS: usize = 15;
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
+    if whole == digits.len() {
+        return whole <= DIGITS;
+    }
+    if whole > DIGITS {
+        return false;
+    }
+    match digits.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
+        false => true,
+        true => {
+            let value = number.parse::<f64>().map_or(f64::INFINITY, f64::abs);
+            value == 0.0 || (2.2251e-308..=9.999_999_999_999_99e307).contains(&value)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +151,18 @@ mod tests {
         }
         for text in ["", "a=1", " a", "\u{feff}a", "ﬁ", "1-1"] {
             assert!(!is_risky(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_fit_as_long_as_no_digit_is_lost() {
+        for number in
+            ["0", "-0", "999999999999999", "-999999999999999", "1.0", "0.1234567890123456789", "1e20", "1E-300"]
+        {
+            assert!(fits(number), "{number}");
+        }
+        for number in ["1000000000000000", "18446744073709551616", "9007199254740993.5", "1e308", "1e-309"] {
+            assert!(!fits(number), "{number}");
         }
     }
 }

@@ -17,6 +17,27 @@ const LOOK: [bool; 256] = {
     look
 };
 
+/// Whether a text stands in JSON and in XML as it is. Some that would need no more than a look do not
+/// count as such.
+pub(super) fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return bytes.iter().fold(true, |plain, byte| plain & !LOOK[usize::from(*byte)] & (*byte != b'\\'));
+    };
+    // In a form of which compilers make comparisons of sixteen bytes at once; the last ones overlap.
+    let mut looks = [0_u8; 16];
+    let mut add = |bytes: &[u8; 16]| {
+        for (look, &byte) in looks.iter_mut().zip(bytes) {
+            let markup = u8::from(byte == b'&') | u8::from(byte & !2 == b'<');
+            let escape = u8::from(byte == b'_') | u8::from(byte == b'\\') | u8::from(byte == 0xEF);
+            *look |= u8::from(byte < 0x20) | markup | escape;
+        }
+    };
+    bytes.as_chunks().0.iter().for_each(&mut add);
+    add(last);
+    looks == [0; 16]
+}
+
 /// What a reader other than Excel may see otherwise than it was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Changes {
@@ -90,6 +111,21 @@ mod tests {
         let mut out = Vec::new();
         text(given, &mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_text_is_plain_if_nothing_in_it_is_looked_at_or_escaped_in_json() {
+        for length in [1, 15, 16, 17, 40] {
+            for place in 0..length {
+                for byte in (0..0x80).map(char::from) {
+                    let text: String = (0..length).map(|at| if at == place { byte } else { 'a' }).collect();
+                    let expected = byte != '\\' && !LOOK[byte as usize];
+                    assert_eq!(is_plain(&text), expected, "{text:?}");
+                }
+            }
+        }
+        assert!(is_plain("naïve 😀, a word longer than sixteen") && is_plain(""));
+        assert!(!is_plain("ﬁ") && !is_plain("a word longer than sixteen, and \u{ffff}"));
     }
 
     #[test]

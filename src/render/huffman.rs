@@ -1,212 +1,18 @@
-//! Literals and copies to the bits of dynamic blocks (RFC 1951, 3.2.5 to 3.2.7).
+//! Codes that fit the data, and their description at the front of a block (RFC 1951, 3.2.7).
 
-/// Tokens that share their codes: enough to pay for the codes' description, few enough to follow the
-/// data.
-const BLOCK_TOKENS: usize = 32 * 1024;
-/// Symbols of literals, the end of a block, and lengths.
-const LITERALS: usize = 286;
-const DISTANCES: usize = 30;
-const END_OF_BLOCK: usize = 256;
-const LONGEST_CODE: usize = 15;
+use super::bits::Bits;
+
+/// The longest code of literals, lengths and distances.
+pub(super) const LONGEST_CODE: usize = 15;
 /// The order in which the lengths of the codes for code lengths are written.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// The mark of a copy in a token.
-const COPY: u32 = 1 << 31;
-
-/// The shortest length of each length symbol, less 3, and how many bits it has behind it.
-const LENGTHS: [(u8, u8); 29] = {
-    let mut table = [(0, 0); 29];
-    let (mut symbol, mut base) = (0, 0_u16);
-    while symbol < 28 {
-        let extra = if symbol < 8 { 0 } else { symbol as u8 / 4 - 1 };
-        table[symbol] = (base as u8, extra);
-        base += 1 << extra;
-        symbol += 1;
-    }
-    table[28] = (255, 0);
-    table
-};
-
-/// The length symbol, from 0, of each length less 3.
-const LENGTH_SYMBOL: [u8; 256] = {
-    let mut table = [0; 256];
-    let (mut length, mut symbol) = (0, 0);
-    while length < 255 {
-        if symbol < 27 && LENGTHS[symbol + 1].0 as usize <= length {
-            symbol += 1;
-        }
-        table[length] = symbol as u8;
-        length += 1;
-    }
-    table[255] = 28;
-    table
-};
-
-/// Bits in the order of a deflate stream.
-#[derive(Debug, Default)]
-pub(super) struct Bits {
-    out: Vec<u8>,
-    held: u64,
-    count: u32,
-}
-
-impl Bits {
-    fn put(&mut self, bits: u32, count: u32) {
-        self.held |= u64::from(bits) << self.count;
-        self.count += count;
-        while self.count >= 8 {
-            self.out.push(self.held as u8);
-            self.held >>= 8;
-            self.count -= 8;
-        }
-    }
-
-    /// Ends on a byte, with an empty stored block (RFC 1951, 3.2.4).
-    pub(super) fn sync(mut self) -> Vec<u8> {
-        self.put(0, 3);
-        self.put(0, self.count.next_multiple_of(8) - self.count);
-        self.out.extend([0, 0, 0xFF, 0xFF]);
-        self.out
-    }
-}
-
-/// Literals and copies that wait for their codes.
-#[derive(Debug)]
-pub(super) struct Tokens {
-    list: Vec<u32>,
-    literals: [u32; LITERALS],
-    distances: [u32; DISTANCES],
-}
-
-impl Tokens {
-    pub(super) fn new() -> Self {
-        let list = Vec::with_capacity(BLOCK_TOKENS + BLOCK_TOKENS / 4);
-        Self { list, literals: [0; LITERALS], distances: [0; DISTANCES] }
-    }
-
-    /// Whether it is time for [`Tokens::write`].
-    pub(super) fn is_full(&self) -> bool {
-        self.list.len() >= BLOCK_TOKENS
-    }
-
-    pub(super) fn literal(&mut self, byte: u8) {
-        self.literals[usize::from(byte)] += 1;
-        self.list.push(u32::from(byte));
-    }
-
-    /// 3 to 258 bytes from 1 to 32,768 bytes before.
-    pub(super) fn copy(&mut self, length: usize, distance: usize) {
-        let (length, distance) = ((length - 3) as u32 & 0xFF, (distance - 1) as u32 & 0x7FFF);
-        self.literals[257 + usize::from(LENGTH_SYMBOL[length as usize])] += 1;
-        self.distances[distance_symbol(distance)] += 1;
-        self.list.push(COPY | length << 16 | distance);
-    }
-
-    /// Writes one block of all that waits, if anything does.
-    pub(super) fn write(&mut self, bits: &mut Bits) {
-        if self.list.is_empty() {
-            return;
-        }
-        self.literals[END_OF_BLOCK] = 1;
-        let literals = Codes::new(&self.literals, LONGEST_CODE);
-        let distances = Codes::new(&self.distances, LONGEST_CODE);
-        bits.put(0b100, 3);
-        describe(&literals, &distances, bits);
-        self.write_list(&Packed::new(&literals, &distances), bits);
-        let (code, length) = literals.get(END_OF_BLOCK);
-        bits.put(code, length);
-        self.list.clear();
-        self.literals.fill(0);
-        self.distances.fill(0);
-    }
-
-    fn write_list(&self, packed: &Packed, bits: &mut Bits) {
-        /// Tokens of which the bytes are gathered before they are appended.
-        const GATHER: usize = 512;
-        /// 7 bits left over and 15 + 5 + 15 + 13 for one copy.
-        const MOST_BYTES: usize = 7;
-        let mut gathered = [0_u8; GATHER * MOST_BYTES + 8];
-        let (mut held, mut count) = (bits.held, bits.count);
-        for tokens in self.list.chunks(GATHER) {
-            let mut length = 0;
-            for token in tokens {
-                let (more, more_count) = packed.encoded(*token);
-                held |= more << count;
-                count += more_count;
-                gathered[length..length + 8].copy_from_slice(&held.to_le_bytes());
-                length += (count / 8) as usize;
-                held >>= count & !7;
-                count &= 7;
-            }
-            bits.out.extend_from_slice(&gathered[..length]);
-        }
-        (bits.held, bits.count) = (held, count);
-    }
-}
-
-/// The codes of one block in arrays of such sizes that no place in them needs to be checked, each
-/// entry its bits above their number.
-struct Packed {
-    literals: [u32; 256],
-    /// Of each length less 3, with its extra bits.
-    lengths: [u32; 256],
-    distances: [u32; 32],
-}
-
-impl Packed {
-    /// The bits of an entry that hold the number of the others.
-    const COUNT: u32 = 0x1F;
-    const COUNT_BITS: u32 = 5;
-
-    fn new(literals: &Codes, distances: &Codes) -> Self {
-        let entry = |(bits, count): (u32, u32)| bits << Self::COUNT_BITS | count;
-        let length = |length: usize| {
-            let symbol = usize::from(LENGTH_SYMBOL[length]);
-            let (base, extra) = LENGTHS[symbol];
-            let (code, count) = literals.get(257 + symbol);
-            entry((code | (length as u32 - u32::from(base)) << count, count + u32::from(extra)))
-        };
-        Self {
-            literals: std::array::from_fn(|byte| entry(literals.get(byte))),
-            lengths: std::array::from_fn(length),
-            distances: std::array::from_fn(|symbol| if symbol < DISTANCES { entry(distances.get(symbol)) } else { 0 }),
-        }
-    }
-
-    fn encoded(&self, token: u32) -> (u64, u32) {
-        let split = |entry: u32| (u64::from(entry >> Self::COUNT_BITS), entry & Self::COUNT);
-        if token & COPY == 0 {
-            return split(self.literals[usize::from(token as u8)]);
-        }
-        let distance = token & 0x7FFF;
-        let (bits, count) = split(self.lengths[usize::from((token >> 16) as u8)]);
-        let (code, code_count) = split(self.distances[distance_symbol(distance) & 31]);
-        let extra = distance_extra(distance);
-        let more = u64::from(distance & ((1 << extra) - 1)) << code_count | code;
-        (more << count | bits, count + code_count + extra)
-    }
-}
-
-/// The symbol of a distance less 1: its highest bit and the one after it.
-fn distance_symbol(distance: u32) -> usize {
-    match distance {
-        0..4 => distance as usize,
-        _ => {
-            let high = distance.ilog2();
-            (2 * high + (distance >> (high - 1) & 1)) as usize
-        }
-    }
-}
-
-fn distance_extra(distance: u32) -> u32 {
-    if distance < 4 { 0 } else { distance.ilog2() - 1 }
-}
 
 /// A prefix code: for each symbol its bits, first to be sent lowest, above their number.
-struct Codes(Vec<u32>);
+#[derive(Debug)]
+pub(super) struct Codes(Vec<u32>);
 
 impl Codes {
-    fn new(weights: &[u32], longest: usize) -> Self {
+    pub(super) fn new(weights: &[u32], longest: usize) -> Self {
         let lengths = code_lengths(weights, longest);
         let mut count = [0_u32; LONGEST_CODE + 1];
         lengths.iter().for_each(|length| count[usize::from(*length)] += 1);
@@ -227,7 +33,7 @@ impl Codes {
         Self(lengths.iter().map(code).collect())
     }
 
-    fn get(&self, symbol: usize) -> (u32, u32) {
+    pub(super) fn get(&self, symbol: usize) -> (u32, u32) {
         let code = self.0[symbol];
         (code >> 4, code & 0xF)
     }
@@ -311,7 +117,7 @@ fn counts(depths: &[usize], longest: usize) -> Vec<usize> {
 }
 
 /// The description of both codes (RFC 1951, 3.2.7).
-fn describe(literals: &Codes, distances: &Codes, bits: &mut Bits) {
+pub(super) fn describe(literals: &Codes, distances: &Codes, bits: &mut Bits) {
     let literals: Vec<u8> = literals.lengths(257).collect();
     let distances: Vec<u8> = distances.lengths(1).collect();
     let runs = runs(&[literals.as_slice(), &distances].concat());
@@ -319,14 +125,14 @@ fn describe(literals: &Codes, distances: &Codes, bits: &mut Bits) {
     runs.iter().for_each(|(symbol, _, _)| weights[*symbol] += 1);
     let codes = Codes::new(&weights, 7);
     let written = ORDER.iter().rposition(|symbol| weights[*symbol] > 0).map_or(4, |last| (last + 1).max(4));
-    bits.put(literals.len() as u32 - 257, 5);
-    bits.put(distances.len() as u32 - 1, 5);
-    bits.put(written as u32 - 4, 4);
-    ORDER[..written].iter().for_each(|symbol| bits.put(codes.get(*symbol).1, 3));
+    bits.put(literals.len() as u64 - 257, 5);
+    bits.put(distances.len() as u64 - 1, 5);
+    bits.put(written as u64 - 4, 4);
+    ORDER[..written].iter().for_each(|symbol| bits.put(u64::from(codes.get(*symbol).1), 3));
     for (symbol, extra, extra_count) in runs {
         let (code, count) = codes.get(symbol);
-        bits.put(code, count);
-        bits.put(extra, extra_count);
+        bits.put(u64::from(code), count);
+        bits.put(u64::from(extra), extra_count);
     }
 }
 
@@ -356,15 +162,6 @@ fn runs(lengths: &[u8]) -> Vec<(usize, u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_and_distances_have_the_symbols_of_the_standard() {
-        let symbols = [3, 10, 11, 12, 13, 18, 19, 114, 115, 130, 131, 257, 258].map(|n| LENGTH_SYMBOL[n - 3]);
-        assert_eq!(symbols, [0, 7, 8, 8, 9, 11, 12, 22, 23, 23, 24, 27, 28]);
-        let symbols = [1, 4, 5, 6, 7, 8, 9, 12, 13, 24_577, 32_768].map(|n| distance_symbol(n - 1));
-        assert_eq!(symbols, [0, 3, 4, 4, 5, 5, 6, 6, 7, 29, 29]);
-        assert_eq!([1, 4, 5, 8, 9, 32_768].map(|n| distance_extra(n - 1)), [0, 0, 1, 1, 2, 13]);
-    }
 
     #[test]
     fn codes_are_whole_and_no_longer_than_allowed() {

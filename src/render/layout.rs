@@ -1,10 +1,11 @@
 //! Deflate for rows of one layout. Most of a worksheet's bytes are the frames around its values, and
-//! a frame is nearly always that of the same cell one row above: where a cell begins is told, not
-//! searched for. Inside values only the starts of words are looked up. Whatever is proposed is compared
-//! byte by byte before it is used, so that a wrong proposal costs time and nothing else.
+//! a frame is nearly always that of the same cell one row above, but for the row's number, which the
+//! cell beside it has too: where a cell begins is told, not searched for. Inside values only the starts
+//! of words are looked up. Whatever is proposed is compared byte by byte before it is used, so that a
+//! wrong proposal costs time and nothing else.
 
 use super::deflate::Piece;
-use super::huffman::{Bits, Tokens};
+use super::tokens::Tokens;
 
 /// How far back a copy may reach (RFC 1951, 2).
 const WINDOW: usize = 32 * 1024;
@@ -16,16 +17,39 @@ const SHORTEST_FAR_COPY: usize = 6;
 const FAR: usize = 2 * 1024;
 /// Bytes that may differ between two stretches of one frame, such as the digits of a row's number.
 const GAP: usize = 3;
+/// Bytes that a copy behind a gap must reach further than one without: what the gap's bytes cost.
+const WORTH_GAP: usize = 2;
 /// The bits of a word's place in the table of words.
 const WORD_BITS: u32 = 12;
 
-/// Where the same kind of cell begins in each row.
+/// Where a cell begins, and which ones it resembles.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
-    /// The place in the window.
+    /// Its place in the window.
     pub at: usize,
-    /// The number of the kind of cell.
-    pub kind: usize,
+    /// Its column: in the row above there is a cell that begins like it.
+    pub column: usize,
+    /// Where it has the number of its row.
+    pub number: usize,
+    /// Its form: from the row's number to the value, cells of one form are alike.
+    pub form: usize,
+}
+
+/// Where each of some things was last, counted from the start of the piece, plus one. Beyond what the
+/// numbers hold, places are wrong.
+#[derive(Debug, Default)]
+struct Places(Vec<u32>);
+
+impl Places {
+    /// Notes where a thing is, and tells how far back it was before.
+    fn replace(&mut self, thing: usize, place: usize) -> Option<usize> {
+        if self.0.len() <= thing {
+            self.0.resize(thing + 1, 0);
+        }
+        let here = (place + 1) as u32;
+        let before = std::mem::replace(&mut self.0[thing], here);
+        (0 < before && before < here).then(|| (here - before) as usize)
+    }
 }
 
 /// Makes one piece.
@@ -34,12 +58,10 @@ pub(super) struct LayoutDeflater {
     history: usize,
     /// The bytes that have left the window.
     gone: usize,
-    /// Where a cell of each kind began last, counted from the start of the piece, plus one.
-    last: Vec<usize>,
-    /// Where a word was last, in the same way.
-    words: Vec<usize>,
+    columns: Places,
+    forms: Places,
+    words: Places,
     tokens: Tokens,
-    bits: Bits,
     crc: crc32fast::Hasher,
     length: u64,
 }
@@ -49,10 +71,10 @@ impl LayoutDeflater {
         Self {
             history: 0,
             gone: 0,
-            last: Vec::new(),
-            words: vec![0; 1 << WORD_BITS],
+            columns: Places::default(),
+            forms: Places::default(),
+            words: Places(vec![0; 1 << WORD_BITS]),
             tokens: Tokens::new(),
-            bits: Bits::default(),
             crc: crc32fast::Hasher::new(),
             length: 0,
         }
@@ -78,100 +100,111 @@ impl LayoutDeflater {
     }
 
     /// Ends the piece on a byte.
-    pub(super) fn finish(mut self) -> Piece {
-        self.tokens.write(&mut self.bits);
-        Piece { bytes: self.bits.sync(), crc: self.crc, length: self.length }
+    pub(super) fn finish(self) -> Piece {
+        Piece { bytes: self.tokens.finish(), crc: self.crc, length: self.length }
     }
 
     fn encode(&mut self, window: &[u8], marks: &[Mark]) {
         let mut at = self.history;
-        let mut marks = marks.iter().copied().peekable();
+        let mut marks = marks.iter().peekable();
         while at < window.len() {
-            if self.tokens.is_full() {
-                self.tokens.write(&mut self.bits);
-            }
-            let mut above = None;
+            // A copy may have run past a mark.
             while let Some(mark) = marks.next_if(|mark| mark.at <= at) {
-                // A copy may have run past a mark; later rows still refer to it.
-                let before = self.remember(mark);
-                above = if mark.at == at { before } else { None };
+                let above = self.columns.replace(mark.column, self.gone + mark.at);
+                let beside = self.forms.replace(mark.form, self.gone + mark.number);
+                if marks.peek().is_none_or(|next| next.at > at) {
+                    at = self.frame(window, at, mark, above, beside);
+                }
             }
-            let start = at;
-            if let Some(distance) = above {
-                at = self.follow(window, at, distance, SHORTEST_COPY);
-            }
-            if at == start {
-                let end = marks.peek().map_or(window.len(), |mark| mark.at);
-                at = self.words(window, at, end);
-            }
+            let end = marks.peek().map_or(window.len(), |mark| mark.at);
+            at = self.words(window, at, end);
         }
     }
 
-    /// How far back the cell of this kind was before.
-    fn remember(&mut self, mark: Mark) -> Option<usize> {
-        if self.last.len() <= mark.kind {
-            self.last.resize(mark.kind + 1, 0);
-        }
-        let here = self.gone + mark.at + 1;
-        let before = std::mem::replace(&mut self.last[mark.kind], here);
-        (0 < before && before < here).then(|| here - before)
-    }
-
-    /// Copies from this distance as long as it goes, over short gaps, and gives back where it ends.
-    fn follow(&mut self, window: &[u8], mut at: usize, distance: usize, shortest: usize) -> usize {
-        if distance > at.min(WINDOW) {
-            return at;
-        }
-        let mut wanted = shortest;
+    /// Copies from two cells that are alike, as long as it goes, and gives back where it ends. `above`
+    /// is how far back the last one of the column is, `beside` the last one of the form, which mostly is
+    /// in the same row; this is measured between the rows' numbers.
+    fn frame(
+        &mut self,
+        window: &[u8],
+        mut at: usize,
+        mark: &Mark,
+        above: Option<usize>,
+        beside: Option<usize>,
+    ) -> usize {
         loop {
-            let length = common(window, at - distance, at);
-            if length < wanted {
-                return at;
+            let (gap, length) = above.map_or((0, 0), |distance| after_gap(window, at, distance));
+            let beside = beside.filter(|_| mark.number <= at);
+            let length_beside = beside.map_or(0, |distance| common(window, at, distance));
+            match (above, beside) {
+                (Some(distance), _) if length >= SHORTEST_COPY && gap + length >= length_beside + WORTH_GAP => {
+                    self.tokens.literals(&window[at..at + gap]);
+                    self.tokens.copy(length, distance);
+                    at += gap + length;
+                }
+                (_, Some(distance)) if length_beside >= SHORTEST_COPY => {
+                    self.tokens.copy(length_beside, distance);
+                    at += length_beside;
+                }
+                _ => return at,
             }
-            self.tokens.copy(length, distance);
-            at += length;
-            if length == LONGEST_COPY {
-                wanted = 3;
-                continue;
-            }
-            wanted = SHORTEST_COPY;
-            let same = |gap: &usize| {
-                let (here, there) = (at + gap, at + gap - distance);
-                four(window, here).is_some_and(|bytes| Some(bytes) == four(window, there))
-            };
-            let Some(gap) = (1..=GAP).find(same) else { return at };
-            window[at..at + gap].iter().for_each(|byte| self.tokens.literal(*byte));
-            at += gap;
         }
     }
 
     /// Goes through a value up to `end`, or as far as a copy reaches.
     fn words(&mut self, window: &[u8], mut at: usize, end: usize) -> usize {
         while at < end {
-            if let Some(word) = four(window, at).filter(|_| starts_word(window, at)) {
-                let here = self.gone + at + 1;
-                let slot = (word.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
-                let before = std::mem::replace(&mut self.words[slot], here);
-                if before > 0 {
-                    let distance = here - before;
-                    let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
-                    let reached = self.follow(window, at, distance, shortest);
-                    if reached > at {
-                        return reached;
-                    }
-                }
+            if let Some(reached) = self.word(window, at) {
+                return reached;
             }
-            self.tokens.literal(window[at]);
-            at += 1;
+            let value = &window[at..end];
+            let next = (1..value.len()).find(|next| starts_word(value[next - 1], value[*next])).unwrap_or(value.len());
+            self.tokens.literals(&value[..next]);
+            at += next;
+        }
+        at
+    }
+
+    /// Copies from where the word that starts here was before, if that can be.
+    fn word(&mut self, window: &[u8], at: usize) -> Option<usize> {
+        let slot = (four(window, at)?.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
+        let distance = self.words.replace(slot, self.gone + at)?;
+        let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
+        let reached = self.follow(window, at, distance, shortest);
+        (reached > at).then_some(reached)
+    }
+
+    /// Copies from this distance as long as it goes, over short gaps, and gives back where it ends.
+    fn follow(&mut self, window: &[u8], mut at: usize, distance: usize, shortest: usize) -> usize {
+        let (mut gap, mut length) = (0, common(window, at, distance));
+        let mut wanted = shortest;
+        while length >= wanted {
+            self.tokens.literals(&window[at..at + gap]);
+            self.tokens.copy(length, distance);
+            at += gap + length;
+            (gap, length) = after_gap(window, at, distance);
+            wanted = SHORTEST_COPY;
         }
         at
     }
 }
 
+/// How many bytes differ from those so far back before some are the same again, and how many are then.
+fn after_gap(window: &[u8], at: usize, distance: usize) -> (usize, usize) {
+    if distance > at {
+        return (0, 0);
+    }
+    let same = |gap: &usize| {
+        let here = four(window, at + gap);
+        here.is_some() && here == four(window, at + gap - distance)
+    };
+    (0..=GAP).find(same).map_or((0, 0), |gap| (gap, common(window, at + gap, distance)))
+}
+
 /// Whether a byte stands where looking for the same text before may pay: after anything that is no
 /// letter or digit, and at every character that is not ASCII.
-fn starts_word(window: &[u8], at: usize) -> bool {
-    window[at] >= 0xC0 || at == 0 || !IN_WORD[usize::from(window[at - 1])]
+fn starts_word(before: u8, byte: u8) -> bool {
+    byte >= 0xC0 || !IN_WORD[usize::from(before)]
 }
 
 const IN_WORD: [bool; 256] = {
@@ -188,9 +221,13 @@ fn four(window: &[u8], at: usize) -> Option<u32> {
     window.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// How many bytes are the same from two places on, as far as one copy can reach.
-fn common(window: &[u8], before: usize, at: usize) -> usize {
+/// How many bytes from a place on are the same as those so far back, as far as one copy can reach.
+fn common(window: &[u8], at: usize, distance: usize) -> usize {
+    if distance > at.min(WINDOW) {
+        return 0;
+    }
     let most = LONGEST_COPY.min(window.len() - at);
+    let before = at - distance;
     let (before, here) = (&window[before..before + most], &window[at..at + most]);
     let mut length = 0;
     for (a, b) in before.chunks_exact(8).zip(here.chunks_exact(8)) {
@@ -214,14 +251,31 @@ mod tests {
     use super::*;
     use crate::render::deflate::END;
 
-    /// Deflates pushes of cells, each cell marked with its kind, and inflates them with the library.
-    fn there_and_back(pushes: &[Vec<(usize, Vec<u8>)>]) -> (usize, Vec<u8>) {
+    /// A cell with what is told of it, right or wrong.
+    #[derive(Debug, Clone, Default)]
+    struct Cell {
+        column: usize,
+        form: usize,
+        /// Bytes before the number of its row.
+        before_number: usize,
+        bytes: Vec<u8>,
+    }
+
+    impl Cell {
+        fn of(column: usize, bytes: &[u8]) -> Self {
+            Self { column, bytes: bytes.to_vec(), ..Self::default() }
+        }
+    }
+
+    /// Deflates pushes of cells and inflates them with the library.
+    fn there_and_back(pushes: &[Vec<Cell>]) -> (usize, Vec<u8>) {
         let mut deflater = LayoutDeflater::new();
         let (mut window, mut marks) = (Vec::new(), Vec::new());
         for cells in pushes {
-            for (kind, bytes) in cells {
-                marks.push(Mark { at: window.len(), kind: *kind });
-                window.extend_from_slice(bytes);
+            for cell in cells {
+                let at = window.len();
+                marks.push(Mark { at, column: cell.column, number: at + cell.before_number, form: cell.form });
+                window.extend_from_slice(&cell.bytes);
             }
             deflater.push(&mut window, &mut marks);
             assert!(window.len() <= WINDOW && deflater.waiting(&window) == 0);
@@ -238,34 +292,35 @@ mod tests {
         (size, plain)
     }
 
-    fn joined(pushes: &[Vec<(usize, Vec<u8>)>]) -> Vec<u8> {
-        pushes.iter().flatten().flat_map(|(_, bytes)| bytes.clone()).collect()
+    fn joined(pushes: &[Vec<Cell>]) -> Vec<u8> {
+        pushes.iter().flatten().flat_map(|cell| cell.bytes.clone()).collect()
     }
 
     #[test]
     fn nothing_is_an_empty_stream() {
         assert_eq!(there_and_back(&[]).1, b"");
-        assert_eq!(there_and_back(&[vec![(0, Vec::new())]]).1, b"");
-        assert_eq!(there_and_back(&[vec![(3, b"x".to_vec())]]).1, b"x");
+        assert_eq!(there_and_back(&[vec![Cell::of(0, b"")]]).1, b"");
+        assert_eq!(there_and_back(&[vec![Cell::of(3, b"x")]]).1, b"x");
     }
 
     #[test]
-    fn rows_of_one_layout_become_a_fourteenth() {
-        let row = |n: u32| {
-            (0..12)
-                .map(|column| {
-                    let value = ["DONE", "ONGOING", "UNASSIGNED"][(n * 7 + column) as usize % 3];
-                    let column_name = char::from(b'A' + column as u8);
-                    let text = format!("</t></is></c><c r=\"{column_name}{n}\" t=\"inlineStr\"><is><t>{value}");
-                    (column as usize, text.into_bytes())
-                })
-                .collect::<Vec<_>>()
+    fn rows_of_one_layout_become_a_thirteenth() {
+        let cell = |row: u32, column: u32| {
+            let value = ["DONE", "ONGOING", "UNASSIGNED"][(row * 7 + column) as usize % 3];
+            let head = format!("</t></is></c><c r=\"{}", char::from(b'A' + column as u8));
+            Cell {
+                column: column as usize,
+                form: 0,
+                before_number: head.len(),
+                bytes: format!("{head}{row}\" t=\"inlineStr\"><is><t>{value}").into_bytes(),
+            }
         };
+        let row = |row: u32| (0..12).map(move |column| cell(row, column));
         let pushes: Vec<Vec<_>> = (0..40).map(|push| (0..100).flat_map(|n| row(push * 100 + n)).collect()).collect();
         let plain = joined(&pushes);
         let (size, back) = there_and_back(&pushes);
         assert!(back == plain);
-        assert!(size * 14 < plain.len(), "{size} of {}", plain.len());
+        assert!(size * 13 < plain.len(), "{size} of {}", plain.len());
     }
 
     #[test]
@@ -276,19 +331,20 @@ mod tests {
             (state >> 56) as u8
         };
         let pushes = vec![
-            vec![(0, vec![b'a'; 100_000]), (1, (0..90_000).map(|_| noise()).collect())],
-            vec![(1, vec![b'a'; 259]), (0, (0..70_000).map(|_| noise() & 3).collect())],
+            vec![Cell::of(0, &[b'a'; 100_000]), Cell::of(1, &(0..90_000).map(|_| noise()).collect::<Vec<_>>())],
+            vec![Cell::of(1, &[b'a'; 259]), Cell::of(0, &(0..70_000).map(|_| noise() & 3).collect::<Vec<_>>())],
         ];
         assert!(there_and_back(&pushes).1 == joined(&pushes));
     }
 
-    fn cell() -> impl Strategy<Value = (usize, Vec<u8>)> {
-        let text = prop_oneof![
+    fn cell() -> impl Strategy<Value = Cell> {
+        let bytes = prop_oneof![
             3 => "<c r=\"[A-C][0-9]{1,3}\"><is><t>(DONE|été|ab)( [a-c]{1,5}){0,4}".prop_map(String::into_bytes),
             1 => proptest::collection::vec(any::<u8>(), 0..40),
             1 => (any::<u8>(), 1_usize..700).prop_map(|(byte, length)| vec![byte; length]),
         ];
-        (0_usize..5, text)
+        let told = (0_usize..5, 0_usize..3, prop_oneof![4 => 6_usize..10, 1 => 0_usize..900]);
+        (told, bytes).prop_map(|((column, form, before_number), bytes)| Cell { column, form, before_number, bytes })
     }
 
     proptest! {

@@ -2,14 +2,16 @@
 //! that the bytes are the same whatever the number of threads, and memory does not grow with rows.
 //!
 //! In reading order: `block` (rows of any format to one block), `sheet`, `json` and `csv` (a row in
-//! each format), `cell` (what a JSON value is for people), `escape` (a text in XML), `moments`, `links`
-//! and `items` (what is special about times, addresses and lists), `repairs`, `deflate`, `layout` and
-//! `huffman`, `archive` (the zip container), `skeleton` (the parts of a workbook around the rows, with
-//! `styles`, `names` and `widths`), `about` (its last sheet), `book` (a workbook on its way out);
-//! `shown` (a value for those who look before there is a file).
+//! each format), `form` (what stands around a value in a sheet), `cell` (what a JSON value is for
+//! people), `escape` (a text in XML), `moments`, `links` and `items` (what is special about times,
+//! addresses and lists), `repairs`, `deflate`, `layout` with `tokens`, `huffman` and `bits` (deflate for
+//! rows of one layout), `archive` (the zip container), `skeleton` (the parts of a workbook around the
+//! rows, with `styles`, `names` and `widths`), `about` (its last sheet), `book` (a workbook on its way
+//! out); `shown` (a value for those who look before there is a file).
 
 mod about;
 mod archive;
+mod bits;
 mod block;
 mod book;
 mod cell;
@@ -17,6 +19,7 @@ mod csv;
 mod deflate;
 mod error;
 mod escape;
+mod form;
 mod huffman;
 mod items;
 mod json;
@@ -32,6 +35,7 @@ mod styles;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod tokens;
 mod widths;
 
 use std::io::Write;

@@ -7,7 +7,8 @@ use crate::domain::limits::MAX_CELL_UNITS;
 use crate::domain::{Column, ColumnKind, Id, Link, Time, ValueRef, Zone};
 
 use super::block::Shared;
-use super::cell::{Cell, cell, is_risky, time_text};
+use super::cell::{Cell, cell, fits, is_risky, time_text};
+use super::form::Form;
 use super::items::{Gathered, items};
 use super::layout::Mark;
 use super::links::{Links, target};
@@ -132,6 +133,10 @@ impl Row<'_> {
             ValueRef::Empty => {}
             ValueRef::Link(link) => self.link(column, link),
             ValueRef::Json(raw) if column.kind == ColumnKind::List && raw.starts_with('[') => self.list(column, raw)?,
+            ValueRef::Json(raw) => match plain_text(raw) {
+                Some(text) if column.kind == ColumnKind::Auto => self.plain_text(column, text),
+                _ => self.cell(column, cell(value)),
+            },
             value => self.cell(column, cell(value)),
         }
         Ok(())
@@ -148,9 +153,9 @@ impl Row<'_> {
                 self.text(column, number);
             }
             Cell::Boolean(value) => {
-                self.mark(column);
-                self.put(&[&column.start, self.number, "\" t=\"b\"><v>", if value { "1" } else { "0" }]);
-                self.end("</v></c>");
+                self.open(column, None, Form::Boolean);
+                self.put(&[if value { "1" } else { "0" }]);
+                self.close(Form::Boolean);
             }
             Cell::Time(time) => self.moment(column, time),
             Cell::NotANumber => self.repaired(Repair::NotANumber, column),
@@ -158,14 +163,10 @@ impl Row<'_> {
     }
 
     fn number(&mut self, column: &SheetColumn, number: &str) {
-        self.mark(column);
         let number = if number.bytes().all(|byte| matches!(byte, b'-' | b'0')) { "0" } else { number };
-        match column.format {
-            None => self.put(&[&column.start, self.number]),
-            Some(format) => self.numbered(column, format),
-        }
-        self.put(&["\"><v>", number]);
-        self.end("</v></c>");
+        self.open(column, column.format, Form::Number);
+        self.put(&[number]);
+        self.close(Form::Number);
     }
 
     /// The number of items, which go to a sheet of their own.
@@ -240,11 +241,16 @@ impl Row<'_> {
     }
 
     fn serial(&mut self, column: &SheetColumn, style: Style, serial: Serial) {
-        self.mark(column);
-        self.numbered(column, column.format.unwrap_or_else(|| self.shared.styles.of(style)));
-        self.put(&["\"><v>"]);
+        let style = column.format.unwrap_or_else(|| self.shared.styles.of(style));
+        self.open(column, Some(style), Form::Number);
         serial.put(self.out);
-        self.end("</v></c>");
+        self.close(Form::Number);
+    }
+
+    fn plain_text(&mut self, column: &SheetColumn, text: &str) {
+        self.open(column, None, Form::Text);
+        self.put(&[text]);
+        self.close(Form::Text);
     }
 
     fn text(&mut self, column: &SheetColumn, text: &str) {
@@ -263,19 +269,11 @@ impl Row<'_> {
     }
 
     fn styled_text(&mut self, column: &SheetColumn, style: Option<Style>, text: &str) {
-        self.mark(column);
         let text = self.cut(column, text);
-        match style {
-            None => self.put(&[&column.start, self.number]),
-            Some(style) => self.numbered(column, self.shared.styles.of(style)),
-        }
         let (first, last) = (text.bytes().next(), text.bytes().next_back());
-        let spaced = [first, last].iter().flatten().any(u8::is_ascii_whitespace);
-        self.put(&[if spaced {
-            "\" t=\"inlineStr\"><is><t xml:space=\"preserve\">"
-        } else {
-            "\" t=\"inlineStr\"><is><t>"
-        }]);
+        let is_spaced = [first, last].iter().flatten().any(u8::is_ascii_whitespace);
+        let form = if is_spaced { Form::Spaced } else { Form::Text };
+        self.open(column, style.map(|style| self.shared.styles.of(style)), form);
         let changes = escape::text(&text, self.out);
         if changes.line_ends {
             self.repaired(Repair::LineEnds, column);
@@ -283,7 +281,7 @@ impl Row<'_> {
         if changes.controls {
             self.repaired(Repair::Controls, column);
         }
-        self.end("</t></is></c>");
+        self.close(form);
     }
 
     /// Says in the row's tag, which starts here, how high the row is: some readers do not find out.
@@ -291,21 +289,28 @@ impl Row<'_> {
         let place = start + "<row r=\"\"".len() + self.number.len();
         let height = format!(" ht=\"{}\"", height(self.lines));
         self.out.splice(place..place, height.bytes());
-        self.rows.marks.iter_mut().filter(|mark| mark.at > place).for_each(|mark| mark.at += height.len());
-        if self.rows.value_end > place {
-            self.rows.value_end += height.len();
+        let marks = self.rows.marks.iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number]);
+        let moved = marks.chain([&mut self.rows.value_end]).filter(|moved| **moved > place);
+        moved.for_each(|moved| *moved += height.len());
+    }
+
+    /// A cell up to its value; it begins with the end of the one before.
+    fn open(&mut self, column: &SheetColumn, style: Option<u32>, form: Form) {
+        let number = self.out.len() + column.start.len();
+        let of_style = Form::ALL * style.unwrap_or_default() as usize;
+        let form_number = of_style + form as usize;
+        self.rows.marks.push(Mark { at: self.rows.value_end, column: column.number, number, form: form_number });
+        self.put(&[&column.start, self.number]);
+        if let Some(style) = style {
+            self.put(&["\" s=\"", itoa::Buffer::new().format(style)]);
         }
+        self.put(&[form.head()]);
     }
 
-    /// Up to the quote that ends the number of the style.
-    fn numbered(&mut self, column: &SheetColumn, style: u32) {
-        let mut digits = itoa::Buffer::new();
-        self.put(&[&column.start, self.number, "\" s=\"", digits.format(style)]);
-    }
-
-    /// A cell begins here, with the end of the one before.
-    fn mark(&mut self, column: &SheetColumn) {
-        self.rows.marks.push(Mark { at: self.rows.value_end, kind: column.number });
+    /// What follows the value that was just written.
+    fn close(&mut self, form: Form) {
+        self.rows.value_end = self.out.len();
+        self.put(&[form.tail()]);
     }
 
     fn repaired(&mut self, repair: Repair, column: &SheetColumn) {
@@ -336,12 +341,6 @@ impl Row<'_> {
         Cow::Owned(kept + mark.as_str())
     }
 
-    /// What follows the value that was just written.
-    fn end(&mut self, frame: &str) {
-        self.rows.value_end = self.out.len();
-        self.out.extend_from_slice(frame.as_bytes());
-    }
-
     fn put(&mut self, texts: &[&str]) {
         for text in texts {
             self.out.extend_from_slice(text.as_bytes());
@@ -349,25 +348,13 @@ impl Row<'_> {
     }
 }
 
-/// Whether a number cell keeps every digit before the point, and Excel's range holds it.
-pub(super) fn fits(number: &str) -> bool {
-    /// Digits that Excel keeps.
-    const DIGITS: usize = 15;
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
-    if whole == digits.len() {
-        return whole <= DIGITS;
-    }
-    if whole > DIGITS {
-        return false;
-    }
-    match digits.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
-        false => true,
-        true => {
-            let value = number.parse::<f64>().map_or(f64::INFINITY, f64::abs);
-            value == 0.0 || (2.2251e-308..=9.999_999_999_999_99e307).contains(&value)
-        }
-    }
+/// The text of a JSON string that is written as it is, as most are: nothing in it to escape, no spaces
+/// at its ends, no formula, and so short that it stands in one line.
+fn plain_text(raw: &str) -> Option<&str> {
+    let text = raw.strip_prefix('"')?.strip_suffix('"')?;
+    let ends = [text.bytes().next()?, text.bytes().next_back()?];
+    let is_short = text.len() < *WRAPPED_CHARACTERS.start();
+    (is_short && !ends.contains(&b' ') && !is_risky(text) && escape::is_plain(text)).then_some(text)
 }
 
 #[cfg(test)]
@@ -377,17 +364,5 @@ mod tests {
     #[test]
     fn columns_have_the_letters_of_a_sheet() {
         assert_eq!([0, 25, 26, 701, 702, 16_383].map(letters), ["A", "Z", "AA", "ZZ", "AAA", "XFD"]);
-    }
-
-    #[test]
-    fn numbers_fit_as_long_as_no_digit_is_lost() {
-        for number in
-            ["0", "-0", "999999999999999", "-999999999999999", "1.0", "0.1234567890123456789", "1e20", "1E-300"]
-        {
-            assert!(fits(number), "{number}");
-        }
-        for number in ["1000000000000000", "18446744073709551616", "9007199254740993.5", "1e308", "1e-309"] {
-            assert!(!fits(number), "{number}");
-        }
     }
 }

@@ -2,9 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::cell::{Cell, cell};
+use super::cell::{Cell, cell, fits};
 use super::items::items;
-use super::sheet::fits;
 use crate::domain::{ColumnKind, Moment, Time, ValueRef, Zone};
 
 /// A value as a workbook shows it: null, a boolean, a number, or a text. Date-times are texts by the

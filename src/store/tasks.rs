@@ -127,8 +127,8 @@ impl View {
         let mut walk = Walk::new(&self.groups, organization);
         let mut unused = Vec::with_capacity(fields.len());
         for id in ids {
-            let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
-            let record = codec::Record::read(*id, bytes).ok_or(Error::Record(*id))?;
+            let bytes = walk.get(*id)?.ok_or_else(|| Error::Missing(*id))?;
+            let record = codec::Record::read(*id, bytes).ok_or_else(|| Error::Record(*id))?;
             if record.header.deleted {
                 return Err(Error::Missing(*id).into());
             }
@@ -136,7 +136,7 @@ impl View {
             for (number, hint) in &mut columns {
                 let place = number.and_then(|number| record.find(number, hint));
                 cells.push(match place {
-                    Some(place) => Some(record.value(place).ok_or(Error::Record(*id))?),
+                    Some(place) => Some(record.value(place).ok_or_else(|| Error::Record(*id))?),
                     None => None,
                 });
             }
