@@ -94,7 +94,7 @@ fn patiently<T>(meter: &Meter, mut change: impl FnMut() -> Result<T>) -> Option<
 
 /// Counts the attempt on disk before any work; nothing when there is nothing to do any more.
 fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
-    let counted = app.store.edit(|edit| {
+    let counted = app.store.edit_together(|edit| {
         let Some(mut log) = edit.export(job.organization, job.id)?.filter(|log| !log.state.has_ended()) else {
             return Ok(None);
         };
@@ -181,7 +181,7 @@ fn ended(app: &App, log: &ExportLog, made: Result<Finished>) -> ExportLog {
 
 /// Writes how it ended and who is to know, unless it was canceled or deleted meanwhile; says whether it did.
 fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         let current = edit.export(ended.organization(), ended.id)?;
         let is_owed = current.is_some_and(|current| !current.state.has_ended());
         if is_owed {
@@ -193,7 +193,7 @@ fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
 
 /// Takes back the attempt that the server's leaving cut short.
 fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         let Some(mut log) = edit.export(log.organization(), log.id)?.filter(|log| !log.state.has_ended()) else {
             return Ok(());
         };

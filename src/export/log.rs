@@ -113,7 +113,7 @@ pub fn delete(app: &App, caller: &Caller, id: Id) -> Result<()> {
 /// # Errors
 /// When the store cannot be written.
 pub fn downloaded(app: &App, organization: Id, id: Id) -> Result<()> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         let Some(mut log) = edit.export(organization, id)? else { return Ok(()) };
         log.downloads += 1;
         edit.put_export(&log)

@@ -27,7 +27,7 @@ pub fn submit(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Re
     let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
     let on_its_way = asked.get(&twin).copied();
     fail::place("before-submit");
-    let before = app.store.edit(|edit| accept(app, edit, &log, on_its_way))?;
+    let before = app.store.edit_together(|edit| accept(app, edit, &log, on_its_way))?;
     if let Some(before) = before {
         return Ok(before);
     }
@@ -64,7 +64,7 @@ pub fn direct(
     let key = finished.key.clone();
     let log = done(app, log, finished);
     let written = run::go_on(meter).and_then(|()| {
-        app.store.edit(|edit| {
+        app.store.edit_together(|edit| {
             let now = app.clock.now();
             let before = once::before(edit, &log, now)?;
             if before.is_none() {
@@ -116,7 +116,7 @@ pub fn direct_record(caller: &Caller, body: &[u8], plan: &Plan, once: Option<&st
 pub fn streamed(app: &App, log: ExportLog, outcome: Outcome) -> Result<()> {
     let mut log = filled(log, outcome);
     log.end(State::Done, app.clock.now());
-    app.store.edit(|edit| edit.put_export(&log))
+    app.store.edit_together(|edit| edit.put_export(&log))
 }
 
 fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {
