@@ -89,6 +89,9 @@ impl Book {
 
     /// The rows of the sheets of items, now that all of `main` is there.
     pub(super) fn parts(&mut self, spec: &Spec) -> domain::Result<Vec<Part>> {
+        if self.spools.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut names = SheetNames::new(&[MAIN, ABOUT]);
         let lists = self.main.columns.iter().filter(|column| column.kind == ColumnKind::List);
         let mut groups = Vec::with_capacity(self.spools.len());

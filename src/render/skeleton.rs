@@ -106,7 +106,8 @@ fn without_spans(head: &str) -> String {
 
 fn workbook(spec: &Spec, sheets: &[Sheet]) -> Result<Vec<u8>, Error> {
     let mut workbook = Workbook::new();
-    workbook.set_tempdir(&spec.scratch)?;
+    // It is taken apart at once.
+    workbook.set_zip_compression_level(1);
     workbook.set_properties(&properties(spec)?);
     // Beside a cell of several lines the others stand at the top.
     workbook.set_default_format(&Format::new().set_align(FormatAlign::Top), CELL_PIXELS.0, CELL_PIXELS.1)?;
