@@ -10,7 +10,7 @@ use crate::domain::export_log::State;
 use crate::domain::limits::MAX_ATTEMPTS;
 use crate::domain::{Download, Error, ExportLog, Id, Kind, Result};
 use crate::kit::fail;
-use crate::kit::meter::{Meter, Stage, Stop};
+use crate::kit::meter::{Meter, Stop};
 
 use super::ask::Wish;
 use super::plan::resolve;
@@ -44,6 +44,9 @@ pub fn attempt(app: &App, running: &Running) {
     fail::place("before-settle");
     let settled = patiently(meter, || settle(app, &ended));
     fail::place("after-settle");
+    if settled == Some(true) {
+        app.metrics.ended(&ended, ended.state, meter);
+    }
     // Somebody canceled or deleted it meanwhile: nobody will ask for the file.
     if settled == Some(false)
         && let Some(key) = file
@@ -119,7 +122,6 @@ fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
 }
 
 fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
-    meter.enter(Stage::Selecting);
     let wish = Wish { caller: &log.caller, body: log.body.as_bytes(), pinned: log.pinned.as_deref() };
     let plan = resolve(app, wish, log.id, log.asked, meter)?;
     fail::place("selected");

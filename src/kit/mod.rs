@@ -1,5 +1,6 @@
 //! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, secrets,
-//! the ordered parallel map, the memory that a thread holds, the meter of a run, failures on demand.
+//! the ordered parallel map, the memory that a thread holds, the meter of a run, tallies, what the system
+//! says of the process, failures on demand.
 
 pub mod backoff;
 pub mod clock;
@@ -9,4 +10,6 @@ pub mod memory;
 pub mod meter;
 pub mod ordered;
 pub mod percent;
+pub mod process;
 pub mod secret;
+pub mod tally;
