@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use redb::WriteTransaction;
 
+use super::Edit;
 use super::catalog::{Catalog, Catalogs};
 use super::error::Error;
 use super::handle::Handle;
-use super::Edit;
 use crate::domain::{self, Id};
 use crate::kit::fail;
 
@@ -149,7 +149,8 @@ impl Pen {
         let mut page = Page::new(self.handle.begin()?);
         let written = change(&mut page.edit(&self.catalogs));
         page.edits = 1;
-        let durable = written.and_then(|answer| self.commit(page).map_err(Error::Redb).map(|()| answer).map_err(Into::into));
+        let durable =
+            written.and_then(|answer| self.commit(page).map_err(Error::Redb).map(|()| answer).map_err(Into::into));
         self.handle.ended(durable)
     }
 
