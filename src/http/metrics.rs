@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 
 use crate::app::App;
 use crate::domain::Permission;
-use crate::kit::process;
+use crate::kit::machine;
 use crate::kit::tally::Wait;
 
 use super::guard::Shared;
@@ -112,10 +112,11 @@ fn about_the_process(page: &mut Page, app: &App) {
     page.number(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     let running = seconds(app.metrics.started.elapsed());
     page.single("waybill_uptime_seconds", "gauge", "Time since the server was started.", running);
-    if let Some(bytes) = process::resident_bytes() {
+    let own = std::process::id();
+    if let Some(bytes) = machine::held_bytes(own) {
         page.single("process_resident_memory_bytes", "gauge", "Memory of the process.", bytes);
     }
-    if let Some(files) = process::open_files() {
+    if let Some(files) = machine::open_files(own) {
         page.single("process_open_fds", "gauge", "Open files and connections of the process.", files);
     }
 }
