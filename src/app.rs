@@ -1,6 +1,7 @@
 //! The rooms together, owned by one value that every door and work shares.
 
 mod link;
+pub mod metrics;
 pub mod outbox;
 pub mod queue;
 
@@ -21,6 +22,7 @@ use crate::script::{self, Library};
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::store::Store;
+use metrics::Metrics;
 use outbox::Outbox;
 use queue::{Limits, Queue};
 
@@ -61,6 +63,8 @@ pub struct App {
     pub asked: Mutex<HashMap<[u8; 32], Id>>,
     /// Where the server listens, once it does.
     pub address: OnceLock<SocketAddr>,
+    /// What was done so far, in numbers.
+    pub metrics: Metrics,
 }
 
 /// Why the rooms could not be opened.
@@ -117,7 +121,7 @@ impl App {
         let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
         let asked = Mutex::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
-        let (ids, pool, address) = (IdMaker::new(), Arc::new(pool), OnceLock::new());
+        let (ids, pool, address, metrics) = (IdMaker::new(), Arc::new(pool), OnceLock::new(), Metrics::new());
         Ok(Arc::new(Self {
             settings,
             store,
@@ -135,6 +139,7 @@ impl App {
             queue,
             asked,
             address,
+            metrics,
         }))
     }
 

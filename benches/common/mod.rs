@@ -56,9 +56,15 @@ pub fn caller() -> Caller {
 
 /// A house with so many tasks.
 pub fn filled(rows: u64) -> (TempDir, Arc<App>) {
+    filled_with(rows, |_| {})
+}
+
+/// The same with other settings.
+pub fn filled_with(rows: u64, choose: impl FnOnce(&mut Settings)) -> (TempDir, Arc<App>) {
     let data = tempfile::tempdir().unwrap();
     let mut settings = Settings::default();
     settings.data.dir = data.path().join("data");
+    choose(&mut settings);
     let app = App::open(settings.clone(), Clock::fixed(NOW)).unwrap();
     app.store.edit(|edit| demo::flows(NOW).iter().try_for_each(|flow| edit.put_flow(ORGANIZATION, flow))).unwrap();
     let started = Instant::now();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::domain::Id;
+use crate::domain::{Id, Moment};
 use crate::kit::meter::{Changes, Meter, Stop, Watch};
 
 /// An export that is owed.
@@ -150,6 +150,12 @@ impl Queue {
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.lock().lines.values().map(Line::len).sum()
+    }
+
+    /// When the one that waits longest was asked for, which its id tells.
+    pub fn oldest(&self) -> Option<Moment> {
+        let state = self.lock();
+        state.lines.values().flat_map(|line| line.jobs.keys()).min().map(Id::moment)
     }
 
     /// How many run.

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Moment;
+
 /// An id of an organisation, task, flow, hub or user.
 ///
 /// Ids order by their bytes; those that this server makes start with the time in seconds, so
@@ -30,6 +32,12 @@ impl Id {
         bytes[4..9].copy_from_slice(&process);
         bytes[9..].copy_from_slice(&counter.to_be_bytes()[1..]);
         Self(bytes)
+    }
+
+    /// The second in which this server made it.
+    pub fn moment(&self) -> Moment {
+        let [a, b, c, d, ..] = self.0;
+        Moment(i64::from(u32::from_be_bytes([a, b, c, d])) * 1_000)
     }
 
     /// The 24 characters, without an allocation.

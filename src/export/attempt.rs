@@ -10,7 +10,7 @@ use crate::domain::export_log::State;
 use crate::domain::limits::MAX_ATTEMPTS;
 use crate::domain::{Download, Error, ExportLog, Id, Kind, Result};
 use crate::kit::fail;
-use crate::kit::meter::{Meter, Stage, Stop};
+use crate::kit::meter::{Meter, Stop};
 
 use super::ask::Wish;
 use super::plan::resolve;
@@ -44,6 +44,9 @@ pub fn attempt(app: &App, running: &Running) {
     fail::place("before-settle");
     let settled = patiently(meter, || settle(app, &ended));
     fail::place("after-settle");
+    if settled == Some(true) {
+        app.metrics.ended(&ended, ended.state, meter);
+    }
     // Somebody canceled or deleted it meanwhile: nobody will ask for the file.
     if settled == Some(false)
         && let Some(key) = file
@@ -94,7 +97,7 @@ fn patiently<T>(meter: &Meter, mut change: impl FnMut() -> Result<T>) -> Option<
 
 /// Counts the attempt on disk before any work; nothing when there is nothing to do any more.
 fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
-    let counted = app.store.edit(|edit| {
+    let counted = app.store.edit_together(|edit| {
         let Some(mut log) = edit.export(job.organization, job.id)?.filter(|log| !log.state.has_ended()) else {
             return Ok(None);
         };
@@ -119,7 +122,6 @@ fn count(app: &App, job: &Job) -> Result<Option<ExportLog>> {
 }
 
 fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
-    meter.enter(Stage::Selecting);
     let wish = Wish { caller: &log.caller, body: log.body.as_bytes(), pinned: log.pinned.as_deref() };
     let plan = resolve(app, wish, log.id, log.asked, meter)?;
     fail::place("selected");
@@ -181,7 +183,7 @@ fn ended(app: &App, log: &ExportLog, made: Result<Finished>) -> ExportLog {
 
 /// Writes how it ended and who is to know, unless it was canceled or deleted meanwhile; says whether it did.
 fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         let current = edit.export(ended.organization(), ended.id)?;
         let is_owed = current.is_some_and(|current| !current.state.has_ended());
         if is_owed {
@@ -193,7 +195,7 @@ fn settle(app: &App, ended: &ExportLog) -> Result<bool> {
 
 /// Takes back the attempt that the server's leaving cut short.
 fn hand_back(app: &App, log: &ExportLog) -> Result<()> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         let Some(mut log) = edit.export(log.organization(), log.id)?.filter(|log| !log.state.has_ended()) else {
             return Ok(());
         };

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::app::queue::Found;
 use crate::domain::export_log::State;
 use crate::domain::{Caller, Error, ExportLog, Id, Kind, LogFilter, LogOrder, Permission, Result};
+use crate::kit::meter::Meter;
 
 use super::attempt::{forget, is_at_work};
 use super::submit;
@@ -72,6 +73,7 @@ pub fn cancel(app: &App, caller: &Caller, id: Id) -> Result<Entry> {
         edit.put_export(&log)?;
         Ok(log)
     })?;
+    app.metrics.ended(&log, State::Canceled, &Meter::new());
     forget(app, &log);
     app.queue.cancel(log.organization(), log.id);
     Ok(seen(app, caller, log))
@@ -117,7 +119,7 @@ pub fn delete(app: &App, caller: &Caller, id: Id) -> Result<()> {
 /// # Errors
 /// When the store cannot be written.
 pub fn downloaded(app: &App, organization: Id, id: Id) -> Result<()> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         let Some(mut log) = edit.export(organization, id)? else { return Ok(()) };
         log.downloads += 1;
         edit.put_export(&log)

@@ -37,7 +37,7 @@ pub use owing::again;
 pub use plan::{Plan, plan};
 pub use preview::{Estimate, Preview, preview};
 pub use run::{Finished, Outcome, keep, stream};
-pub use submit::{direct, direct_record, streamed, submit};
+pub use submit::{broken_off, direct, direct_record, streamed, submit};
 pub use telling::{Tried, tell, tried};
 
 use crate::domain::field::FieldNames;

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::domain::{Caller, Column, Download, Error, Id, Moment, OnFault, Result, Used, Zone};
-use crate::kit::meter::Meter;
+use crate::kit::meter::{Meter, Stage};
 use crate::render;
 use crate::store::View;
 
@@ -99,6 +99,7 @@ pub fn plan(app: &App, caller: &Caller, body: &[u8], meter: &Meter) -> Result<Pl
 /// # Errors
 /// Those of [`plan`].
 pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &Meter) -> Result<Plan> {
+    meter.enter(Stage::Selecting);
     let mut ask = ask(app, wish)?;
     let selected = app.pool.install(|| ask.view.select(&ask.selection))?;
     ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;

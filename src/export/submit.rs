@@ -27,7 +27,7 @@ pub fn submit(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Re
     let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
     let on_its_way = asked.get(&twin).copied();
     fail::place("before-submit");
-    let before = app.store.edit(|edit| accept(app, edit, &log, on_its_way))?;
+    let before = app.store.edit_together(|edit| accept(app, edit, &log, on_its_way))?;
     if let Some(before) = before {
         return Ok(before);
     }
@@ -60,11 +60,27 @@ pub fn direct(
     once: Option<&str>,
 ) -> Result<ExportLog> {
     let log = direct_record(caller, body, &plan, once)?;
+    let made = kept(app, &log, plan, meter);
+    match &made {
+        Ok(made) if made.id != log.id => {}
+        Ok(made) => app.metrics.ended(made, State::Done, meter),
+        Err(error) => broken_off(app, &log, error, meter),
+    }
+    made
+}
+
+/// A direct export has come to nothing, which no entry will tell.
+pub fn broken_off(app: &App, log: &ExportLog, error: &Error, meter: &Meter) {
+    let state = if error.kind == Kind::Canceled { State::Canceled } else { State::Failed };
+    app.metrics.ended(log, state, meter);
+}
+
+fn kept(app: &App, log: &ExportLog, plan: Plan, meter: &Meter) -> Result<ExportLog> {
     let finished = keep(app, plan, meter, false)?;
     let key = finished.key.clone();
-    let log = done(app, log, finished);
+    let log = done(app, log.clone(), finished);
     let written = run::go_on(meter).and_then(|()| {
-        app.store.edit(|edit| {
+        app.store.edit_together(|edit| {
             let now = app.clock.now();
             let before = once::before(edit, &log, now)?;
             if before.is_none() {
@@ -113,10 +129,12 @@ pub fn direct_record(caller: &Caller, body: &[u8], plan: &Plan, once: Option<&st
 ///
 /// # Errors
 /// When the store cannot be written.
-pub fn streamed(app: &App, log: ExportLog, outcome: Outcome) -> Result<()> {
+pub fn streamed(app: &App, log: ExportLog, outcome: Outcome, meter: &Meter) -> Result<()> {
     let mut log = filled(log, outcome);
     log.end(State::Done, app.clock.now());
-    app.store.edit(|edit| edit.put_export(&log))
+    app.store.edit_together(|edit| edit.put_export(&log))?;
+    app.metrics.ended(&log, State::Done, meter);
+    Ok(())
 }
 
 fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {

@@ -48,7 +48,7 @@ pub fn tell(app: &App, notice: &Notice) -> Result<Tried> {
 /// # Errors
 /// When the store cannot be written.
 pub fn tried(app: &App, notice: &Notice, tried: &Tried) -> Result<Option<Moment>> {
-    app.store.edit(|edit| {
+    app.store.edit_together(|edit| {
         // Told again or deleted meanwhile: what came of this try is of no more interest.
         if !edit.delete_notice(notice.organization, notice.id)? {
             return Ok(None);

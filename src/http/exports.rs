@@ -196,9 +196,10 @@ async fn streamed(
         let flushed = finished.and_then(|outcome| {
             io::Write::flush(&mut out)
                 .map_err(|error| Error::new(Kind::Canceled, "The client left.").with_source(error))?;
-            export::streamed(&shared.app, log, outcome)
+            export::streamed(&shared.app, log.clone(), outcome, &meter)
         });
         if let Err(error) = flushed {
+            export::broken_off(&shared.app, &log, &error, &meter);
             // Nobody is there to be told when the client has left.
             let _ = out.send.blocking_send(Err(error));
         }

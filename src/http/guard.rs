@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::domain::{Caller, Error, Id, Kind, Permission, Result};
 use crate::kit::secret;
 
-use super::reply;
+use super::{reply, routes};
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -106,6 +106,7 @@ pub(super) fn request_id() -> String {
 pub(super) async fn around(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let id = id_of(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let route = routes::known(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let started = Instant::now();
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match REQUEST_ID.scope(id.clone(), handled).await {
@@ -119,7 +120,9 @@ pub(super) async fn around(State(shared): State<Shared>, request: Request, next:
         response = reply::in_words(response);
     }
     let status = response.status().as_u16();
-    let millis = started.elapsed().as_millis() as u64;
+    let took = started.elapsed();
+    shared.app.metrics.answered(name_of(&method), route, status, took);
+    let millis = took.as_millis() as u64;
     tracing::info!(request = id, method = %method, path, status, millis, "answered");
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
@@ -133,6 +136,14 @@ pub(super) async fn around(State(shared): State<Shared>, request: Request, next:
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The method's name; those that no route takes have one for all, for clients may make up theirs.
+fn name_of(method: &Method) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+        .into_iter()
+        .find(|name| *name == method.as_str())
+        .unwrap_or("other")
 }
 
 /// A refusal of the router's own, such as of a path that is no UTF-8, is plain text.

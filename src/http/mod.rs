@@ -11,6 +11,7 @@ mod exports;
 mod files;
 mod guard;
 mod health;
+mod metrics;
 mod page;
 mod preview;
 mod reply;

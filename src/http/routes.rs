@@ -1,5 +1,7 @@
 //! The table of routes; the router and the published description are both held against it.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -7,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use super::guard::{self, Shared};
-use super::{catalog, configs, export_log, exports, files, health, preview, reply, scripts, tasks, trial};
+use super::{catalog, configs, export_log, exports, files, health, metrics, preview, reply, scripts, tasks, trial};
 
 /// What `GET /api/v3/openapi.json` answers.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -15,6 +17,12 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// Every route as (method, path).
 pub fn table() -> Vec<(&'static str, &'static str)> {
     routes().into_iter().map(|(method, path, _)| (method, path)).collect()
+}
+
+/// A route's path as it stands in the table; what leads nowhere has one name.
+pub(super) fn known(path: Option<&str>) -> &'static str {
+    static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| table().into_iter().map(|(_, path)| path).collect());
+    PATHS.iter().find(|known| Some(**known) == path).copied().unwrap_or("none")
 }
 
 fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
@@ -61,6 +69,7 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<Shared>)> {
         ("POST", "/api/v3/scripts/{name}/try", post(trial::run)),
         ("GET", "/health", get(health::health)),
         ("GET", "/ready", get(health::ready)),
+        ("GET", "/metrics", get(metrics::metrics)),
         ("GET", "/api/v3/openapi.json", get(health::openapi)),
     ]
 }

@@ -51,7 +51,7 @@ pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut
     let desk = Desk::open(app, caller)?;
     let mut report = Report::default();
     let (batches, next) = sync_channel::<Vec<(u64, Result<Task>)>>(1);
-    std::thread::scope(|scope| {
+    let loaded = std::thread::scope(|scope| {
         let keeper = scope.spawn(|| {
             for batch in next {
                 keep(app, caller, batch, &mut report)?;
@@ -67,6 +67,7 @@ pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut
                 if batches.send(admitted).is_err() {
                     break;
                 }
+                app.metrics.load_bytes.add((), bytes);
                 progress(bytes);
             }
             Ok(())
@@ -75,8 +76,12 @@ pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut
         drop(batches);
         let kept = keeper.join().unwrap_or_else(|_| Err(Error::internal("intake", "the writer of a load died")));
         kept.and(read)
-    })?;
-    Ok(report)
+    });
+    // Also of a load that broke off: what is there is there.
+    for (outcome, count) in [("added", report.added), ("replaced", report.replaced), ("refused", report.failed)] {
+        app.metrics.loaded.add(outcome, count);
+    }
+    loaded.map(|()| report)
 }
 
 type Line = (u64, Result<Vec<u8>, String>);

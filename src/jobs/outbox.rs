@@ -143,6 +143,7 @@ fn settle(app: &App, lane: Lane, notice: &Notice, tried: &Tried) -> Option<Momen
 }
 
 fn tell(app: &App, lane: Lane, notice: &Notice, tried: &Tried) {
+    app.metrics.tried(lane, outcome(tried));
     let (name, export, attempt) = (lane.name(), notice.export.to_string(), notice.attempts + 1);
     match tried {
         Tried::Sent => {
@@ -158,5 +159,15 @@ fn tell(app: &App, lane: Lane, notice: &Notice, tried: &Tried) {
             let (cause, cure) = (error.to_string(), error.cure());
             tracing::warn!(lane = name, export, attempt, cause, cure, "a notice has not been sent");
         }
+    }
+}
+
+fn outcome(tried: &Tried) -> &'static str {
+    match tried {
+        Tried::Sent => "sent",
+        Tried::Moot => "moot",
+        Tried::NoWay => "given_up",
+        Tried::Failed(error) if error.is_permanent() => "given_up",
+        Tried::Failed(_) => "failed",
     }
 }

@@ -14,6 +14,16 @@ pub fn forget_peak(process: u32) {
     let _ = fs::write(format!("/proc/{process}/clear_refs"), "5");
 }
 
+/// The memory that a process holds now, in bytes.
+pub fn held_bytes(process: u32) -> Option<u64> {
+    kilobytes(&fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmRSS:")
+}
+
+/// Files and connections that a process has open.
+pub fn open_files(process: u32) -> Option<u64> {
+    Some(fs::read_dir(format!("/proc/{process}/fd")).ok()?.count() as u64)
+}
+
 /// How long all threads of a process have been on the processors, to a hundredth of a second.
 pub fn processor_time(process: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
@@ -77,7 +87,8 @@ mod tests {
         while processor_time(own).unwrap() == before {
             sum = std::hint::black_box((0..1_000_000).sum::<u64>() + sum);
         }
-        assert!(memory_bytes().unwrap() > 100 << 20);
+        assert!(memory_bytes().unwrap() > held_bytes(own).unwrap());
+        assert!(held_bytes(own).unwrap() > 100_000 && open_files(own).unwrap() >= 3);
         assert!(system().starts_with("linux ") && !processor().unwrap().contains(':'));
     }
 }

@@ -1,5 +1,6 @@
 //! The state of one run, shared by the thread that works and by those that look at it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub enum Stop {
 }
 
 /// What a run is busy with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Stage {
     /// Nothing yet.
     #[default]
@@ -48,6 +49,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Reading {
     stage: Stage,
+    /// Since when it is busy with that.
+    since: Option<std::time::Instant>,
+    /// What it was busy with before, and for how long.
+    spent: BTreeMap<Stage, Duration>,
     done: u64,
     total: u64,
     finished: bool,
@@ -97,7 +102,19 @@ impl Meter {
 
     /// Says what the run is busy with now.
     pub fn enter(&self, stage: Stage) {
-        self.change(|reading| reading.stage = stage);
+        self.change(|reading| {
+            reading.spend();
+            reading.stage = stage;
+        });
+    }
+
+    /// How long it was busy with each stage that it has entered, up to now.
+    pub fn spent(&self) -> Vec<(Stage, Duration)> {
+        let mut reading = self.reading();
+        if reading.since.is_some() {
+            reading.spend();
+        }
+        reading.spent.iter().map(|(stage, took)| (*stage, *took)).collect()
     }
 
     /// What the run is busy with.
@@ -137,6 +154,16 @@ impl Meter {
     fn change(&self, change: impl FnOnce(&mut Reading)) {
         change(&mut self.reading());
         self.0.changes.tell();
+    }
+}
+
+impl Reading {
+    /// Counts the time of the stage that it is in.
+    fn spend(&mut self) {
+        let now = std::time::Instant::now();
+        if let Some(since) = self.since.replace(now) {
+            *self.spent.entry(self.stage).or_default() += now.duration_since(since);
+        }
     }
 }
 

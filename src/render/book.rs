@@ -13,6 +13,7 @@ use super::block::{Block, Body, Shared};
 use super::deflate::piece;
 use super::items::{Part, Spool};
 use super::links::SheetLinks;
+use super::mold;
 use super::names::{SheetNames, titles};
 use super::repairs::Repairs;
 use super::skeleton::{ABOUT, Frame, MAIN, Sheet, Skeleton, part_name};
@@ -50,7 +51,7 @@ impl Book {
         };
         let lists = spec.columns.iter().filter(|column| column.kind == ColumnKind::List);
         let spools = lists.map(|_| Spool::new(&spec.scratch)).collect::<Result<_, _>>()?;
-        let skeleton = Skeleton::new(spec, std::slice::from_ref(&main))?;
+        let skeleton = mold::cast(spec, std::slice::from_ref(&main))?;
         Ok(Self { archive: Archive::new(spec.created), skeleton, current: 0, links: SheetLinks::new(), spools, main })
     }
 
@@ -89,6 +90,9 @@ impl Book {
 
     /// The rows of the sheets of items, now that all of `main` is there.
     pub(super) fn parts(&mut self, spec: &Spec) -> domain::Result<Vec<Part>> {
+        if self.spools.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut names = SheetNames::new(&[MAIN, ABOUT]);
         let lists = self.main.columns.iter().filter(|column| column.kind == ColumnKind::List);
         let mut groups = Vec::with_capacity(self.spools.len());
@@ -106,7 +110,7 @@ impl Book {
         let counts: Vec<usize> = groups.iter().map(Vec::len).collect();
         let main = std::mem::replace(&mut self.main, Sheet::empty());
         let sheets: Vec<Sheet> = std::iter::once(main).chain(groups.into_iter().flatten()).collect();
-        self.skeleton = Skeleton::new(spec, &sheets)?;
+        self.skeleton = mold::cast(spec, &sheets)?;
         let (mut parts, mut first) = (Vec::new(), 1);
         for (spool, count) in self.spools.iter().zip(counts) {
             if let Some(sheet) = sheets.get(first).filter(|_| count > 0) {

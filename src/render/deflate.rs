@@ -1,6 +1,8 @@
 //! Deflate in pieces that can be joined: each starts with a fresh window and ends on a byte, so that
 //! pieces made on different threads are one stream when they stand one after another.
 
+use std::cell::Cell;
+
 use flate2::{Compress, Compression, FlushCompress};
 
 use super::Error;
@@ -19,6 +21,11 @@ pub(super) struct Piece {
     pub length: u64,
 }
 
+thread_local! {
+    /// One that is done with its piece: to make another takes longer than to deflate what is small.
+    static SPARE: Cell<Option<Compress>> = const { Cell::new(None) };
+}
+
 /// Makes one piece.
 pub(super) struct Deflater {
     compress: Compress,
@@ -28,7 +35,8 @@ pub(super) struct Deflater {
 impl Deflater {
     pub(super) fn new() -> Self {
         let piece = Piece { bytes: Vec::new(), crc: crc32fast::Hasher::new(), length: 0 };
-        Self { compress: Compress::new(Compression::new(LEVEL), false), piece }
+        let compress = SPARE.take().unwrap_or_else(|| Compress::new(Compression::new(LEVEL), false));
+        Self { compress, piece }
     }
 
     /// Takes in more bytes.
@@ -41,13 +49,15 @@ impl Deflater {
     /// Ends the piece on a byte.
     pub(super) fn finish(mut self) -> Result<Piece, Error> {
         self.run(&[], FlushCompress::Sync)?;
+        self.compress.reset();
+        SPARE.set(Some(self.compress));
         Ok(self.piece)
     }
 
     fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<(), Error> {
         loop {
             let out = &mut self.piece.bytes;
-            out.reserve(bytes.len() / 4 + 4096);
+            out.reserve(bytes.len() / 4 + 512);
             let taken = self.compress.total_in();
             self.compress.compress_vec(bytes, out, flush)?;
             bytes = &bytes[(self.compress.total_in() - taken) as usize..];

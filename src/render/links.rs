@@ -42,13 +42,13 @@ impl Links {
 /// The links of a sheet as they are written behind its rows.
 pub(super) struct SheetLinks {
     count: u64,
-    elements: Deflater,
-    relations: Deflater,
+    /// What stands in the sheet, and what beside it; none before the first link.
+    lists: Option<(Deflater, Deflater)>,
 }
 
 impl SheetLinks {
     pub(super) fn new() -> Self {
-        Self { count: 0, elements: Deflater::new(), relations: Deflater::new() }
+        Self { count: 0, lists: None }
     }
 
     /// Takes in the links of the next block; those that are too many stay texts.
@@ -74,18 +74,17 @@ impl SheetLinks {
                 attribute(address)
             );
         }
-        if self.count > 0 && !elements.is_empty() {
-            self.elements.push(elements.as_bytes())?;
-            self.relations.push(relations.as_bytes())?;
+        if elements.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let (sheet, part) = self.lists.get_or_insert_with(|| (Deflater::new(), Deflater::new()));
+        sheet.push(elements.as_bytes())?;
+        part.push(relations.as_bytes())
     }
 
     /// The list inside the sheet, and the part beside it; nothing when there are no links.
     pub(super) fn finish(self) -> Result<Option<(Piece, Piece)>, Error> {
-        if self.count == 0 {
-            return Ok(None);
-        }
+        let Some((elements, relations)) = self.lists else { return Ok(None) };
         let framed = |head: &str, list: Deflater, tail: &str| {
             let (mut whole, list) = (piece(head.as_bytes())?, list.finish()?);
             let tail = piece(tail.as_bytes())?;
@@ -96,8 +95,8 @@ impl SheetLinks {
             }
             Ok::<_, Error>(whole)
         };
-        let elements = framed("<hyperlinks>", self.elements, "</hyperlinks>")?;
-        Ok(Some((elements, framed(RELATIONSHIPS, self.relations, "</Relationships>")?)))
+        let elements = framed("<hyperlinks>", elements, "</hyperlinks>")?;
+        Ok(Some((elements, framed(RELATIONSHIPS, relations, "</Relationships>")?)))
     }
 }
 

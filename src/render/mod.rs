@@ -6,8 +6,8 @@
 //! people), `escape` (a text in XML), `moments`, `links` and `items` (what is special about times,
 //! addresses and lists), `repairs`, `deflate`, `layout` with `tokens`, `huffman` and `bits` (deflate for
 //! rows of one layout), `archive` (the zip container), `skeleton` (the parts of a workbook around the
-//! rows, with `styles`, `names` and `widths`), `about` (its last sheet), `book` (a workbook on its way
-//! out); `shown` (a value for those who look before there is a file).
+//! rows, with `styles`, `names` and `widths`, kept by `mold`), `about` (its last sheet), `book` (a workbook
+//! on its way out); `shown` (a value for those who look before there is a file).
 
 mod about;
 mod archive;
@@ -25,6 +25,7 @@ mod items;
 mod json;
 mod layout;
 mod links;
+mod mold;
 mod moments;
 mod names;
 mod repairs;

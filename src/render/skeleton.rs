@@ -20,7 +20,7 @@ pub(super) const MAIN: &str = "main";
 /// The name of the last sheet.
 pub(super) const ABOUT: &str = "About";
 /// What formulas of other workbooks can call the rows by.
-const TABLE: &str = "tasks";
+pub(super) const TABLE: &str = "tasks";
 /// Characters of the two columns of the last sheet.
 pub(super) const ABOUT_WIDTHS: [usize; 2] = [32, 100];
 /// Characters that are still readable side by side on a page.
@@ -46,6 +46,7 @@ impl Sheet {
 }
 
 /// A workbook without its rows.
+#[derive(Debug, Clone)]
 pub(super) struct Skeleton {
     /// The given sheets, then the sheet `About`.
     pub(super) frames: Vec<Frame>,
@@ -106,7 +107,8 @@ fn without_spans(head: &str) -> String {
 
 fn workbook(spec: &Spec, sheets: &[Sheet]) -> Result<Vec<u8>, Error> {
     let mut workbook = Workbook::new();
-    workbook.set_tempdir(&spec.scratch)?;
+    // It is taken apart at once.
+    workbook.set_zip_compression_level(1);
     workbook.set_properties(&properties(spec)?);
     // Beside a cell of several lines the others stand at the top.
     workbook.set_default_format(&Format::new().set_align(FormatAlign::Top), CELL_PIXELS.0, CELL_PIXELS.1)?;
@@ -126,7 +128,7 @@ fn table(sheet: &mut Worksheet, table: &Sheet) -> Result<(), Error> {
     sheet.set_freeze_panes(1, 0)?;
     sheet.set_landscape();
     sheet.set_repeat_rows(0, 0)?;
-    if table.widths.iter().sum::<usize>() <= PRINTED_WIDTH {
+    if fits_a_page(table) {
         sheet.set_print_fit_to_pages(1, 0);
     }
     let last_column = u16::try_from(table.columns.len().saturating_sub(1)).unwrap_or(u16::MAX);
@@ -136,14 +138,23 @@ fn table(sheet: &mut Worksheet, table: &Sheet) -> Result<(), Error> {
     }
     let (header, quoted) = (Style::Header.format(), Style::QuotedHeader.format());
     let titles = titles(&table.columns);
-    let lines = titles.iter().zip(&table.widths).map(|(title, width)| lines(title, *width)).max();
-    sheet.set_row_height(0, height(lines.unwrap_or(1)) as f64)?;
+    sheet.set_row_height(0, header_points(&titles, &table.widths) as f64)?;
     for ((place, title), width) in (0_u16..).zip(titles).zip(&table.widths) {
         let format = if is_risky(&title) { &quoted } else { &header };
         sheet.write_string_with_format(0, place, &title, format)?;
         sheet.set_column_width(place, *width as f64)?;
     }
     template(sheet, &formats(&table.columns))
+}
+
+/// Whether the columns are readable side by side on a page.
+pub(super) fn fits_a_page(table: &Sheet) -> bool {
+    table.widths.iter().sum::<usize>() <= PRINTED_WIDTH
+}
+
+/// The height of the header row, in points.
+pub(super) fn header_points(titles: &[String], widths: &[usize]) -> usize {
+    height(titles.iter().zip(widths).map(|(title, width)| lines(title, *width)).max().unwrap_or(1))
 }
 
 fn about(sheet: &mut Worksheet) -> Result<(), Error> {
@@ -165,7 +176,7 @@ fn template(sheet: &mut Worksheet, formats: &[String]) -> Result<(), Error> {
 }
 
 /// The number formats of these columns, each once, without those that Excel would stumble over.
-fn formats(columns: &[Column]) -> Vec<String> {
+pub(super) fn formats(columns: &[Column]) -> Vec<String> {
     let mut formats: Vec<String> = Vec::new();
     for format in columns.iter().filter_map(|column| column.format.as_ref()) {
         let is_own = !format.eq_ignore_ascii_case("general") && is_number_format(format);

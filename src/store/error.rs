@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::domain::{self, Id};
 
@@ -63,7 +64,7 @@ pub enum Error {
     },
     /// redb failed while the store was open.
     #[error("The store failed: {0}")]
-    Redb(Box<redb::Error>),
+    Redb(Arc<redb::Error>),
     /// A write failed a moment ago, and the store is not open for another yet.
     #[error("The store failed a moment ago and is not back yet.")]
     Closed,
@@ -137,7 +138,7 @@ macro_rules! from_redb {
     ($($name:ident)*) => {$(
         impl From<redb::$name> for Error {
             fn from(error: redb::$name) -> Self {
-                Self::Redb(Box::new(error.into()))
+                Self::Redb(Arc::new(error.into()))
             }
         }
     )*};

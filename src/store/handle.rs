@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use super::error::Error;
 use super::open;
@@ -45,16 +45,24 @@ impl Handle {
         Ok(database.as_ref().ok_or(Error::Closed)?.begin_read()?)
     }
 
-    /// Runs a write, unless one failed a moment ago.
-    pub(super) fn write<T>(&self, write: impl FnOnce(&Database) -> domain::Result<T>) -> domain::Result<T> {
+    /// Begins a write, unless one failed a moment ago; how it ends is for [`Handle::ended`] to hear.
+    pub(super) fn begin(&self) -> domain::Result<WriteTransaction> {
         let failed = *self.failed();
         if failed.is_some_and(|failed| Instant::now() < failed.next) {
             return Err(Error::Closed.into());
         }
-        let written = {
-            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            database.as_ref().ok_or_else(|| Error::Closed.into()).and_then(write)
+        let begun = match &*self.database.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(database) => database.begin_write().map_err(Error::from),
+            None => Err(Error::Closed),
         };
+        match begun {
+            Ok(transaction) => Ok(transaction),
+            Err(error) => self.ended(Err(error.into())),
+        }
+    }
+
+    /// Hears how a write ended, of which nothing is left open, and passes it on.
+    pub(super) fn ended<T>(&self, written: domain::Result<T>) -> domain::Result<T> {
         match &written {
             Ok(_) => *self.failed() = None,
             Err(error) if error.kind == Kind::Unavailable && error.part == "store" => self.recover(&error.chain()),

@@ -2,7 +2,8 @@
 //! are on disk before they return, read through views that each see one moment.
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
-//! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
+//! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
+//! `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
 //! (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
 //! configs), `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
@@ -15,6 +16,7 @@ mod handle;
 mod named;
 mod open;
 mod outbox;
+mod pen;
 mod schema;
 mod seen;
 mod select;
@@ -31,20 +33,21 @@ use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
 
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
+pub use pen::Written;
 pub use seen::Seen;
 pub use select::{Selected, Selection};
 pub use tasks::{Put, Record};
 
 use crate::domain::{self, Id};
-use crate::kit::fail;
 use catalog::Catalogs;
 use handle::Handle;
+use pen::Pen;
 use schema::TaskKey;
 
 /// The store of one data folder; it stays locked to others for as long as this lives.
 #[derive(Debug)]
 pub struct Store {
-    handle: Handle,
+    pen: Pen,
     catalogs: Arc<Catalogs>,
     _lock: File,
 }
@@ -63,9 +66,9 @@ type Rows = ReadOnlyTable<&'static TaskKey, &'static [u8]>;
 
 /// A set of changes that become visible together, or not at all.
 pub struct Edit<'a> {
-    transaction: WriteTransaction,
+    transaction: &'a WriteTransaction,
     catalogs: &'a Catalogs,
-    grown: HashMap<Id, Arc<Catalog>>,
+    grown: &'a mut HashMap<Id, Arc<Catalog>>,
 }
 
 impl Store {
@@ -76,7 +79,8 @@ impl Store {
     /// See [`Error::fault`]: somebody else has it open, or what lies there is not usable.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, Error> {
         let (database, lock) = open::open(path, cache_bytes)?;
-        Ok(Self { handle: Handle::new(path, cache_bytes, database), catalogs: Arc::default(), _lock: lock })
+        let (handle, catalogs) = (Handle::new(path, cache_bytes, database), Arc::default());
+        Ok(Self { pen: Pen::new(handle, Arc::clone(&catalogs)), catalogs, _lock: lock })
     }
 
     /// The store as it is now.
@@ -85,7 +89,7 @@ impl Store {
     /// When the store cannot be read.
     pub fn view(&self) -> domain::Result<View> {
         let view = || -> Result<View, Error> {
-            let transaction = self.handle.read()?;
+            let transaction = self.pen.handle().read()?;
             let groups = transaction.open_table(schema::TASK_GROUPS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
             Ok(View { transaction, groups, headers, catalogs: Arc::clone(&self.catalogs) })
@@ -99,19 +103,22 @@ impl Store {
     /// # Errors
     /// Those of `change`, or when the store cannot be written.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Edit<'_>) -> domain::Result<T>) -> domain::Result<T> {
-        self.handle.write(|database| {
-            let transaction = database.begin_write().map_err(Error::from)?;
-            let mut edit = Edit { transaction, catalogs: &self.catalogs, grown: HashMap::new() };
-            let answer = change(&mut edit)?;
-            if let Some(error) = fail::error("store-commit") {
-                return Err(Error::Redb(Box::new(redb::Error::Io(error))).into());
-            }
-            edit.transaction.commit().map_err(Error::from)?;
-            for (organization, catalog) in edit.grown {
-                self.catalogs.publish(organization, catalog);
-            }
-            Ok(answer)
-        })
+        self.pen.alone(change)
+    }
+
+    /// The same for a small change, which shares its commit with others that come at the same time:
+    /// it sees what they wrote, and becomes visible and durable with it. `change` runs once or twice
+    /// and must do nothing but edit, for only the last run counts.
+    ///
+    /// # Errors
+    /// Those of [`Store::edit`]; where the commit fails, all who share it are told.
+    pub fn edit_together<T>(&self, change: impl FnMut(&mut Edit<'_>) -> domain::Result<T>) -> domain::Result<T> {
+        self.pen.together(change)
+    }
+
+    /// What was written since the store was opened.
+    pub fn written(&self) -> Written {
+        self.pen.written()
     }
 
     /// Whether the store can be written; after a write that failed, a small one finds out.
@@ -119,7 +126,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` while it cannot.
     pub fn check_writable(&self) -> domain::Result<()> {
-        match self.handle.check() {
+        match self.pen.handle().check() {
             Ok(()) => Ok(()),
             Err(_) => self.edit(|edit| Ok(edit.touch()?)),
         }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, TableError,
@@ -258,6 +259,6 @@ fn refusal(path: &Path, error: DatabaseError) -> Error {
             let short = why.contains("truncated");
             if short { Error::Truncated { path, why } } else { Error::Damaged { path, why } }
         }
-        other => Error::Redb(Box::new(other.into())),
+        other => Error::Redb(Arc::new(other.into())),
     }
 }

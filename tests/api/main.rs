@@ -17,6 +17,7 @@ mod files;
 mod guard;
 mod hardened;
 mod leaving;
+mod metrics;
 mod notices;
 mod openapi;
 mod peers;
