@@ -1,5 +1,9 @@
 //! JSON as it came: checked once at the door, then carried as text so that no digit is lost.
 
+mod scan;
+
+pub use scan::scan;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -51,19 +55,28 @@ pub fn compact(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let (mut in_text, mut escaped) = (false, false);
-    for c in text.chars() {
-        if in_text {
-            in_text = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if is_space(c) {
-            continue;
-        } else {
-            in_text = c == '"';
-        }
-        out.push(c);
+    let mut rest = text;
+    while let Some((between, quoted)) = rest.find('"').and_then(|place| rest.split_at_checked(place)) {
+        let (quoted, after) = quoted.split_at_checked(quoted_length(quoted)).unwrap_or((quoted, ""));
+        out.extend(between.split(is_space));
+        out.push_str(quoted);
+        rest = after;
     }
+    out.extend(rest.split(is_space));
     Cow::Owned(out)
+}
+
+/// Bytes of the JSON string that the text starts with, with its quotes.
+fn quoted_length(text: &str) -> usize {
+    let mut length = 1;
+    while let Some(place) = text.get(length..).and_then(|rest| rest.find(['"', '\\'])) {
+        length += place + 1;
+        match text.as_bytes().get(length - 1) {
+            Some(b'\\') => length += 1,
+            _ => return length,
+        }
+    }
+    text.len()
 }
 
 /// The text of a JSON string; nothing for any other value.
@@ -77,7 +90,8 @@ pub fn text(raw: &str) -> Option<Cow<'_, str>> {
 
 /// The JSON string that holds this text.
 pub fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // A text is always a JSON string.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Whether the value is `null`.

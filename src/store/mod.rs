@@ -2,10 +2,11 @@
 //! are on disk before they return, read through views that each see one moment.
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
-//! refused, and how), `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
-//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
+//! refused, and how), `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks`
+//! (writing and reading them), `select` (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
 //! configs), `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
+mod batch;
 mod catalog;
 mod codec;
 mod error;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
 
+pub use batch::Batch;
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
 pub use seen::Seen;
