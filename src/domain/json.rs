@@ -216,7 +216,8 @@ impl SortKey {
             Some(b'{') => Self::Object(raw.into()),
             Some(_) => match raw.parse() {
                 Ok(whole) => Self::Integer(whole),
-                Err(_) => Self::Float(raw.parse().unwrap_or(f64::MAX)),
+                // Adding nothing makes of the zero below zero the only one, which is as high as the whole 0.
+                Err(_) => Self::Float(raw.parse().unwrap_or(f64::MAX) + 0.0),
             },
         }
     }
@@ -311,6 +312,10 @@ mod tests {
             for later in &sorted[place + 1..] {
                 assert!(SortKey::of(Some(raw)) < SortKey::of(Some(later)), "{raw} < {later}");
             }
+        }
+        for zero in ["-0", "0.0", "-0.0", "-0e5"] {
+            assert_eq!(SortKey::of(Some(zero)), SortKey::of(Some("0")), "{zero}");
+            assert_eq!(SortKey::of(Some(zero)), SortKey::of(Some("-0.0")), "{zero}");
         }
     }
 }

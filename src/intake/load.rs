@@ -113,13 +113,15 @@ fn admit_line(desk: &Desk<'_>, line: &str) -> Result<Task> {
 fn write(app: &App, caller: &Caller, pieces: &Receiver<Admitted>) -> Result<Report> {
     let mut report = Report::default();
     while let Ok(first) = pieces.recv() {
+        // The first goes alone, so that its keys have their numbers when the next are encoded.
+        let most = if report.total == 0 { 0 } else { EDIT_BYTES };
         let written = app.store.edit(|edit| {
             let (mut written, mut bytes) = (Report::default(), 0);
             let mut next = Some(first);
             while let Some(piece) = next {
                 bytes += piece.bytes;
                 written.add(put(edit, caller, piece)?);
-                next = if bytes < EDIT_BYTES { pieces.try_recv().ok() } else { None };
+                next = if bytes < most { pieces.try_recv().ok() } else { None };
             }
             Ok(written)
         })?;

@@ -1,4 +1,4 @@
-//! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, secrets,
+//! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, scratch files, secrets,
 //! the ordered parallel map, the memory that a thread holds, the meter of a run, failures on demand.
 
 pub mod backoff;
@@ -9,4 +9,5 @@ pub mod memory;
 pub mod meter;
 pub mod ordered;
 pub mod percent;
+pub mod scratch;
 pub mod secret;

@@ -242,8 +242,7 @@ mod tests {
     fn stored(json: &str, first_number: u32) -> (Task, Catalog, Vec<u8>) {
         let task = Task::stored(json).unwrap();
         let mut catalog = Catalog::default();
-        let numbers: Vec<u32> =
-            task.fields().map(|(name, _)| catalog.add(&name).unwrap() + first_number).collect();
+        let numbers: Vec<u32> = task.fields().map(|(name, _)| catalog.add(&name).unwrap() + first_number).collect();
         let mut bytes = Vec::new();
         encode(&task, &numbers, &mut bytes);
         (task, catalog, bytes)

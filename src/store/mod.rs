@@ -3,7 +3,7 @@
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks`
-//! (writing and reading them), `select` (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
+//! (writing and reading them), `select` (which tasks, in which order), `sort` (more of them than fit in memory), `seen` (what occurs among them), `named` (flows, hubs and export
 //! configs), `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
 mod batch;
@@ -19,13 +19,14 @@ mod outbox;
 mod schema;
 mod seen;
 mod select;
+mod sort;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
@@ -58,6 +59,8 @@ pub struct View {
     groups: Rows,
     headers: Rows,
     catalogs: Arc<Catalogs>,
+    /// Where what does not fit in memory may lie for a while.
+    scratch: PathBuf,
 }
 
 /// A table whose keys are an organisation and an id, at one moment.
@@ -90,7 +93,8 @@ impl Store {
             let transaction = self.handle.read()?;
             let groups = transaction.open_table(schema::TASK_GROUPS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
-            Ok(View { transaction, groups, headers, catalogs: Arc::clone(&self.catalogs) })
+            let (catalogs, scratch) = (Arc::clone(&self.catalogs), self.handle.folder().to_owned());
+            Ok(View { transaction, groups, headers, catalogs, scratch })
         };
         Ok(view()?)
     }
