@@ -16,6 +16,7 @@ pub mod store;
 
 pub mod app;
 
+pub mod baseline;
 pub mod configs;
 pub mod demo;
 pub mod export;

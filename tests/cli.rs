@@ -334,3 +334,25 @@ fn eventually(what: &str, so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn bench_measures_every_work_and_leaves_nothing_but_its_results() {
+    let house = house();
+    std::fs::write(house.path().join("config.toml"), "this = \"is not read\"").unwrap();
+    let output = run(house.path(), &["bench", "--data", ".", "--tasks", "500", "--runs", "1"]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let table = printed(&output);
+    assert!(table.contains("500 tasks of ") && table.contains(" times as fast"), "{table}");
+    let results: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(house.path().join("waybill-bench.json")).unwrap()).unwrap();
+    let measured = results["measured"].as_array().unwrap();
+    let works: Vec<&str> = measured.iter().map(|one| one["work"].as_str().unwrap()).collect();
+    assert_eq!(works, ["load", "xlsx", "xlsxWithScripts", "csv", "json", "rustXlsxwriter", "oneThread"]);
+    for one in measured {
+        assert!(one["rows"] == 500 && one["rowsPerSecond"].as_u64().unwrap() > 0, "{one}");
+        assert!(one["work"] == "load" || one["fileBytes"].as_u64().unwrap() > 1_000, "{one}");
+    }
+    let mut left: Vec<_> = std::fs::read_dir(house.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["config.toml", "waybill-bench.json"]);
+}

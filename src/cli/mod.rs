@@ -1,5 +1,6 @@
 //! The shell's side: commands, their flags, and what the program's exit code means (contract 11).
 
+mod bench;
 mod check;
 mod demo;
 mod doctor;
@@ -59,6 +60,8 @@ enum Command {
     Check(check::Check),
     /// Looks at everything that can be out of order, each with what to do about it
     Doctor(doctor::Doctor),
+    /// Measures how fast it is on this machine, with the same work done without it beside it
+    Bench(bench::Bench),
     /// Deletes files, log entries and idempotency answers that have had their time, without a server
     Sweep(sweep::Sweep),
 }
@@ -82,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Token(token) => token.run(&place),
         Command::Check(check) => check.run(&place),
         Command::Doctor(doctor) => doctor.run(&place),
+        Command::Bench(bench) => bench.run(&place),
         Command::Sweep(sweep) => sweep.run(&place),
     };
     match outcome {

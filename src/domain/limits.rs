@@ -24,6 +24,10 @@ pub const MAX_TASK_KEYS: usize = 20_000;
 pub const MAX_CELL_UNITS: usize = 32_767;
 /// Rows of a sheet, with its header (Excel).
 pub const MAX_SHEET_ROWS: u64 = 1_048_576;
+/// Cells of the sheet of tasks, rows times columns, empty ones too: more than any program opens.
+pub const MAX_SHEET_CELLS: u64 = 500_000_000;
+/// Bytes of a workbook above which it is said that programs need much memory for it.
+pub const LARGE_WORKBOOK_BYTES: u64 = 500_000_000;
 /// Links of a sheet (Excel).
 pub const MAX_SHEET_LINKS: u64 = 65_530;
 /// Bytes of the address of a link (Excel).

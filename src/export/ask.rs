@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::domain::export::ExportRequest;
-use crate::domain::limits::MAX_EXPORT_ROWS;
+use crate::domain::limits::{MAX_EXPORT_ROWS, MAX_SHEET_CELLS};
 use crate::domain::request::Params;
-use crate::domain::{Caller, Error, ExportConfig, Id, Moment, Permission, Result, Zone};
+use crate::domain::{Caller, Download, Error, ExportConfig, Id, Moment, Permission, Result, Zone};
 use crate::script::Session;
 use crate::store::{Selection, View};
 
@@ -143,6 +143,15 @@ impl Ask {
         self.check_direct(app, rows, "makes", "rows")
     }
 
+    /// # Errors
+    /// `Invalid` when a workbook would have more cells than any program opens.
+    pub(super) fn check_cells(&self, rows: u64, columns: usize) -> Result<()> {
+        match self.request.download {
+            Download::Xlsx => fits_a_sheet(rows, columns),
+            _ => Ok(()),
+        }
+    }
+
     fn check_direct(&self, app: &App, rows: u64, verb: &str, what: &str) -> Result<()> {
         let most = app.settings.export.direct_max_rows;
         if !self.request.background && rows > most {
@@ -152,6 +161,17 @@ impl Ask {
         }
         Ok(())
     }
+}
+
+fn fits_a_sheet(rows: u64, columns: usize) -> Result<()> {
+    let cells = rows.saturating_mul(columns as u64);
+    if cells <= MAX_SHEET_CELLS {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "This workbook would have {cells} cells, {rows} rows of {columns} columns; the most is {MAX_SHEET_CELLS}. \
+         Choose columns with fields or a config, narrow the filters, or take csv or json."
+    )))
 }
 
 /// Rows to leave out and to take. With neither `page` nor `limit` a background export has
@@ -183,4 +203,16 @@ fn unknown_ids(view: &View, organization: Id, flow_ids: &[String], hub_ids: &[St
         }
     }
     Ok(warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workbook_that_no_program_opens_is_refused_with_its_numbers() {
+        assert!(fits_a_sheet(1_000_000, 500).is_ok());
+        let error = fits_a_sheet(1_000_000, 16_384).expect_err("too many");
+        assert!(error.message.contains("16384000000 cells, 1000000 rows of 16384 columns"), "{}", error.message);
+    }
 }

@@ -122,6 +122,8 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
     if let Some(counts) = &counts {
         ask.check_made(app, counts.total())?;
     }
+    let rows = counts.as_ref().map_or(selected.ids.len() as u64, Counts::total);
+    ask.check_cells(rows, columns.len())?;
     Ok(Plan {
         id,
         asked,

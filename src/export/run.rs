@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::app::App;
+use crate::domain::limits::LARGE_WORKBOOK_BYTES;
 use crate::domain::{Download, Error, FaultTally, Id, Kind, Result, Used, Value};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
@@ -72,7 +73,7 @@ pub fn keep(app: &App, plan: Plan, meter: &Meter, background: bool) -> Result<Fi
     let (name, kind) = (plan.file_name(), plan.extension());
     let key = format!("{}.{kind}", app.key_stem(plan.organization, plan.id, plan.asked));
     let mut draft = app.storage.folder().create()?;
-    let outcome = stream(app, plan, &mut draft, meter)?;
+    let mut outcome = stream(app, plan, &mut draft, meter)?;
     meter.enter(Stage::Storing);
     fail::place("before-put");
     go_on(meter)?;
@@ -83,7 +84,17 @@ pub fn keep(app: &App, plan: Plan, meter: &Meter, background: bool) -> Result<Fi
     };
     let stored = app.storage.put(draft, &key, media_type(kind), &patience)?;
     fail::place("after-put");
+    outcome.warnings.extend(hard_to_open(kind, stored.size));
     Ok(Finished { outcome, key, name, kind, stored })
+}
+
+/// Said of a workbook that takes a program much memory.
+fn hard_to_open(kind: &str, bytes: u64) -> Option<String> {
+    let is_large = kind == "xlsx" && bytes > LARGE_WORKBOOK_BYTES;
+    is_large.then(|| {
+        let megabytes = bytes / 1_000_000;
+        format!("The workbook has {megabytes} MB, for which programs need several GB of memory. Fewer columns make it smaller.")
+    })
 }
 
 /// # Errors
@@ -208,4 +219,16 @@ fn last_key(plan: &Plan, id: Id) -> Result<Option<String>> {
     let json = plan.view.task(plan.organization, id)?.unwrap_or_default();
     let pairs = crate::domain::json::pairs(&json).map_err(|why| Error::internal("store", why))?;
     Ok(pairs.last().map(|(key, _)| key.clone().into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workbook_of_half_a_gigabyte_comes_with_a_warning() {
+        assert!(hard_to_open("xlsx", 612_345_678).is_some_and(|warning| warning.contains("612 MB")));
+        assert_eq!(hard_to_open("xlsx", 500_000_000), None);
+        assert_eq!(hard_to_open("zip", 900_000_000), None);
+    }
 }

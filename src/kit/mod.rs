@@ -1,10 +1,12 @@
-//! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, scratch files, secrets,
-//! the ordered parallel map, the memory that a thread holds, the meter of a run, failures on demand.
+//! Things that know no task: pauses between tries, the clock, fresh ids, percent-encoding, scratch
+//! files, secrets, the ordered parallel map, the memory that a thread holds, the meter of a run, the
+//! machine, failures on demand.
 
 pub mod backoff;
 pub mod clock;
 pub mod fail;
 pub mod ids;
+pub mod machine;
 pub mod memory;
 pub mod meter;
 pub mod ordered;

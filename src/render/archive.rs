@@ -210,3 +210,36 @@ fn dos_time(at: Moment) -> [u8; 4] {
     let ([a, b], [c, d]) = (time.to_le_bytes(), date.to_le_bytes());
     [a, b, c, d]
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Cursor, Read};
+
+    use super::super::deflate::piece;
+    use super::*;
+
+    #[test]
+    fn a_sheet_of_more_than_four_gigabytes_is_whole_for_other_readers() {
+        const ZEROS: usize = 128 << 20;
+        const PIECES: u64 = 33;
+        let mut archive = Archive::new(Moment(1_750_000_000_000));
+        let mut bytes = Vec::new();
+        archive.whole("before", &piece(b"one").unwrap(), &mut bytes).unwrap();
+        archive.start("large", &mut bytes).unwrap();
+        let zeros = piece(&vec![0; ZEROS]).unwrap();
+        (0..PIECES).for_each(|_| archive.append(&zeros, &mut bytes).unwrap());
+        archive.end(&mut bytes).unwrap();
+        archive.whole("after", &piece(b"two").unwrap(), &mut bytes).unwrap();
+        archive.finish(&mut bytes).unwrap();
+
+        let mut read = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(read.by_name("large").unwrap().size(), PIECES * ZEROS as u64);
+        // The library checks the sum of what it reads.
+        let length = std::io::copy(&mut read.by_name("large").unwrap(), &mut std::io::sink()).unwrap();
+        assert_eq!(length, PIECES * ZEROS as u64);
+        let mut text = String::new();
+        read.by_name("after").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "two");
+    }
+}

@@ -11,3 +11,4 @@ mod mapping;
 mod readers;
 mod times;
 mod traps;
+mod whole;
