@@ -124,3 +124,51 @@ fn broken(error: std::io::Error) -> Error {
         Err(error) => Error::invalid(format!("The tasks cannot be read any further: {error}.")).with_source(error),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    /// The number of each line that is not empty with its text; nothing for one that is refused.
+    type Numbered = Vec<(u64, Option<String>)>;
+
+    fn in_pieces(mut source: impl BufRead) -> (usize, Numbered) {
+        let pieces: Vec<Piece> = Pieces::new(&mut source).map(Result::unwrap).collect();
+        let numbered = |(number, line): (u64, Result<&str>)| (number, line.ok().map(str::to_owned));
+        (pieces.len(), pieces.iter().flat_map(|piece| piece.lines().map(numbered)).collect())
+    }
+
+    fn plainly(text: &str) -> Numbered {
+        let lines = text.strip_prefix('\u{feff}').unwrap_or(text).split('\n');
+        let numbered = (1..).zip(lines.map(|line| line.trim_ascii())).filter(|(_, line)| !line.is_empty());
+        numbered.map(|(number, line)| (number, (line.len() <= MAX_TASK_BYTES).then(|| line.to_owned()))).collect()
+    }
+
+    #[test]
+    fn lines_keep_their_numbers_in_whatever_pieces_they_come() {
+        let short: String = (0..3 * PIECE_LINES).map(|number| format!(" {{\"n\":{number}}}\r\n\n")).collect();
+        let (long, too_long) = ("a".repeat(MAX_TASK_BYTES), "b".repeat(MAX_TASK_BYTES + 2 * PIECE_BYTES));
+        for text in [
+            String::new(),
+            "\n".to_owned(),
+            "\u{feff}{}\n\n{}".to_owned(),
+            short.clone(),
+            format!("\u{feff}{long}\n{short}{too_long}\n\nc\n{long}\n{too_long}"),
+        ] {
+            let (pieces, lines) = in_pieces(text.as_bytes());
+            assert!(lines == plainly(&text), "{} bytes", text.len());
+            assert!(pieces >= text.lines().count() / PIECE_LINES);
+            // As it comes from a slow connection.
+            assert!(in_pieces(BufReader::with_capacity(7_919, text.as_bytes())).1 == lines);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_is_told_and_the_next_one_read() {
+        let (_, lines) = in_pieces(&b"{}\n\xff\n[]"[..]);
+        assert_eq!(lines, [(1, Some("{}".to_owned())), (2, None), (3, Some("[]".to_owned()))]);
+    }
+}
