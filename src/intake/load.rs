@@ -53,9 +53,11 @@ pub struct BadLine {
 pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut dyn FnMut(u64)) -> Result<Report> {
     caller.demand(Permission::AddTask)?;
     let desk = Desk::open(app, caller)?;
+    let mut report = Report::default();
     let (pieces, next) = sync_channel(WAITING_PIECES);
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(move || write(app, caller, &next));
+    let loaded = std::thread::scope(|scope| {
+        let report = &mut report;
+        let writer = scope.spawn(move || write(app, caller, &next, report));
         let read = ordered(
             &app.pool,
             Pieces::new(source),
@@ -69,9 +71,10 @@ pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut
             },
         );
         drop(pieces);
-        let report = writer.join().unwrap_or_else(|_| Err(Error::internal("intake", "the writer of a load died")))?;
-        read.map(|()| report)
-    })
+        let written = writer.join().unwrap_or_else(|_| Err(Error::internal("intake", "the writer of a load died")));
+        written.and(read)
+    });
+    loaded.map(|()| report)
 }
 
 /// What is left to do for a piece.
@@ -110,8 +113,7 @@ fn admit_line(desk: &Desk<'_>, line: &str) -> Result<Task> {
 }
 
 /// Writes the pieces, in one edit as many as wait.
-fn write(app: &App, caller: &Caller, pieces: &Receiver<Admitted>) -> Result<Report> {
-    let mut report = Report::default();
+fn write(app: &App, caller: &Caller, pieces: &Receiver<Admitted>, report: &mut Report) -> Result<()> {
     while let Ok(first) = pieces.recv() {
         // The first goes alone, so that its keys have their numbers when the next are encoded.
         let most = if report.total == 0 { 0 } else { EDIT_BYTES };
@@ -127,7 +129,7 @@ fn write(app: &App, caller: &Caller, pieces: &Receiver<Admitted>) -> Result<Repo
         })?;
         report.add(written);
     }
-    Ok(report)
+    Ok(())
 }
 
 fn put(edit: &mut Edit<'_>, caller: &Caller, piece: Admitted) -> Result<Report> {
