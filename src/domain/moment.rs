@@ -136,6 +136,9 @@ impl Moment {
     }
 }
 
+/// Days from the first of March before the year 0 to 1970.
+const DAYS_BEFORE_1970: i64 = 719_468;
+
 /// The moment of `2025-06-15T08:00:00`, or with a space, and `Z` or an offset behind: the form that
 /// nearly all times have, of which there are several in every task.
 fn usual(text: &[u8]) -> Option<Moment> {
@@ -170,7 +173,6 @@ fn usual(text: &[u8]) -> Option<Moment> {
     // Years are counted from March, so that the day that is there only sometimes comes last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
-    const DAYS_BEFORE_1970: i64 = 719_468;
     Some(Moment(((days - DAYS_BEFORE_1970) * 86_400 + seconds - ahead) * 1000))
 }
 
