@@ -156,7 +156,7 @@ mod tests {
             "\n".to_owned(),
             "\u{feff}{}\n\n{}".to_owned(),
             short.clone(),
-            format!("\u{feff}{long}\n{short}{too_long}\n\nc\n{long}\n{too_long}"),
+            format!("{long}\n{short}{too_long}\n\nc\n{long}\n{too_long}"),
         ] {
             let (pieces, lines) = in_pieces(text.as_bytes());
             assert!(lines == plainly(&text), "{} bytes", text.len());
