@@ -98,8 +98,12 @@ pub fn retry(app: &App, caller: &Caller, id: Id) -> Result<ExportLog> {
 pub fn delete(app: &App, caller: &Caller, id: Id) -> Result<()> {
     let log = entry(app, caller, id)?.log;
     may_change(caller, &log)?;
-    if !log.state.has_ended() || is_at_work(app, log.organization(), id) {
+    if !log.state.has_ended() {
         return Err(Error::new(Kind::Conflict, "This export has not ended yet. Cancel it first."));
+    }
+    // One that was settled by its own run has nothing more to come.
+    if log.state == State::Canceled && is_at_work(app, log.organization(), id) {
+        return Err(Error::new(Kind::Conflict, "This export is being stopped. Try again in a moment."));
     }
     if let Some(file) = &log.file {
         app.storage.delete(&file.key, &file.place)?;

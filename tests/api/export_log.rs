@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use waybill::app::queue::Lane;
 use waybill::domain::Moment;
+use waybill::domain::export_log::State;
 use waybill::export;
 use waybill::jobs::Workers;
 use waybill::kit::meter::Stage;
@@ -177,6 +178,37 @@ fn an_export_is_canceled_at_any_stage_and_only_once() {
     export::attempt(&house.app, &run);
     assert_eq!(entry(&house, &running)["state"], "canceled");
     assert_eq!((house.kept_files(), house.temp_files()), (0, 0));
+}
+
+#[test]
+fn an_export_that_is_seen_done_can_be_deleted_while_its_run_still_tidies_up() {
+    let house = house();
+    let delete = |id: &str| house.send("DELETE", &format!("{LOG}/{id}"), &house.token(), &[], b"");
+    let done = submit(&house, EVERYTHING);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    house
+        .app
+        .store
+        .edit(|edit| {
+            let mut log = edit.export(OURS, done.parse().unwrap())?.unwrap();
+            log.end(State::Done, NOW);
+            edit.put_export(&log)
+        })
+        .unwrap();
+    assert_eq!(entry(&house, &done)["status"], "Done");
+    assert_eq!(delete(&done).status, 200);
+    drop(run);
+
+    let canceled = submit(&house, EVERYTHING);
+    let run = house.app.queue.take(Lane::Any).unwrap();
+    assert_eq!(house.post(&format!("{LOG}/{canceled}/cancel"), "").status, 200);
+    let refused = delete(&canceled);
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (409, "This export is being stopped. Try again in a moment.")
+    );
+    drop(run);
+    assert_eq!(delete(&canceled).status, 200);
 }
 
 #[test]
