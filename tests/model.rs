@@ -177,10 +177,13 @@ proptest! {
         let view = store.view().unwrap();
         for selection in selections {
             let tasks = model.entry(selection.organization).or_default();
-            let selected = view.select(&selection).unwrap();
             let (matched, ids) = plain(tasks, &selection);
-            prop_assert_eq!(selected.matched, matched, "{:?}", &selection);
-            prop_assert_eq!(&selected.ids, &ids, "{:?}", &selection);
+            // In memory, and in runs on disk of a few tasks, or of one.
+            for run_bytes in [1 << 20, 1_000, 1] {
+                let selected = view.select_within(&selection, run_bytes).unwrap();
+                prop_assert_eq!(selected.matched, matched, "{:?}", &selection);
+                prop_assert_eq!(&selected.ids, &ids, "{:?} within {}", &selection, run_bytes);
+            }
 
             let fields: Vec<String> = ORDERS.iter().map(|field| (*field).to_owned()).collect();
             let mut wanted = ids.iter();

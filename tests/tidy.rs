@@ -51,7 +51,7 @@ const HOMES: &[(&str, &[&str])] = &[
     // What the standard library does not tell of disks and files.
     ("rustix", &["kit", "script", "storage"]),
     // The store sorts and scans on the pool that its caller stands in; the app owns that pool.
-    ("rayon", &["kit", "store", "app", "intake"]),
+    ("rayon", &["kit", "store", "app"]),
 ];
 
 /// Lines above which a file needs its reason here.

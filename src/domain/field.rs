@@ -1,6 +1,7 @@
 //! The reserved keys of a task and what each holds (contract 6), and all names a request may use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use super::request::closest;
 
@@ -103,7 +104,8 @@ pub fn reserved(name: &str) -> Option<FieldKind> {
     if page.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())) {
         return Some(FieldKind::Time);
     }
-    RESERVED.iter().find(|(key, _)| *key == name).map(|(_, kind)| *kind)
+    static KINDS: LazyLock<HashMap<&str, FieldKind>> = LazyLock::new(|| RESERVED.into_iter().collect());
+    KINDS.get(name).copied()
 }
 
 /// The columns of a workbook that nobody shaped, before those of components (contract 2).

@@ -1,5 +1,9 @@
 //! JSON as it came: checked once at the door, then carried as text so that no digit is lost.
 
+mod scan;
+
+pub use scan::scan;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -51,19 +55,28 @@ pub fn compact(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    let (mut in_text, mut escaped) = (false, false);
-    for c in text.chars() {
-        if in_text {
-            in_text = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if is_space(c) {
-            continue;
-        } else {
-            in_text = c == '"';
-        }
-        out.push(c);
+    let mut rest = text;
+    while let Some((between, quoted)) = rest.find('"').and_then(|place| rest.split_at_checked(place)) {
+        let (quoted, after) = quoted.split_at_checked(quoted_length(quoted)).unwrap_or((quoted, ""));
+        out.extend(between.split(is_space));
+        out.push_str(quoted);
+        rest = after;
     }
+    out.extend(rest.split(is_space));
     Cow::Owned(out)
+}
+
+/// Bytes of the JSON string that the text starts with, with its quotes.
+fn quoted_length(text: &str) -> usize {
+    let mut length = 1;
+    while let Some(place) = text.get(length..).and_then(|rest| rest.find(['"', '\\'])) {
+        length += place + 1;
+        match text.as_bytes().get(length - 1) {
+            Some(b'\\') => length += 1,
+            _ => return length,
+        }
+    }
+    text.len()
 }
 
 /// The text of a JSON string; nothing for any other value.
@@ -81,7 +94,8 @@ pub fn quote(text: &str) -> String {
     if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
         return ["\"", text, "\""].concat();
     }
-    serde_json::Value::from(text).to_string()
+    // A text is always a JSON string.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// Whether the value is `null`.
@@ -206,7 +220,8 @@ impl SortKey {
             Some(b'{') => Self::Object(raw.into()),
             Some(_) => match raw.parse() {
                 Ok(whole) => Self::Integer(whole),
-                Err(_) => Self::Float(raw.parse().unwrap_or(f64::MAX)),
+                // Adding nothing makes of the zero below zero the only one, which is as high as the whole 0.
+                Err(_) => Self::Float(raw.parse().unwrap_or(f64::MAX) + 0.0),
             },
         }
     }
@@ -301,6 +316,10 @@ mod tests {
             for later in &sorted[place + 1..] {
                 assert!(SortKey::of(Some(raw)) < SortKey::of(Some(later)), "{raw} < {later}");
             }
+        }
+        for zero in ["-0", "0.0", "-0.0", "-0e5"] {
+            assert_eq!(SortKey::of(Some(zero)), SortKey::of(Some("0")), "{zero}");
+            assert_eq!(SortKey::of(Some(zero)), SortKey::of(Some("-0.0")), "{zero}");
         }
     }
 }

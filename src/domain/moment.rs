@@ -75,6 +75,9 @@ impl Moment {
     /// Reads a date-time in one of the forms of contract 1: `Y-m-d H:i:s` or with `T`, either with
     /// fraction, `Z` or an offset. A time without offset is read in `zone`.
     pub fn parse(text: &str, zone: &Zone) -> Option<Self> {
+        if let Some(moment) = usual(text.as_bytes()) {
+            return Some(moment);
+        }
         let bytes = text.as_bytes();
         if bytes.len() < 16 || bytes[4] != b'-' || !matches!(bytes[10], b' ' | b'T') {
             return None;
@@ -133,6 +136,46 @@ impl Moment {
     }
 }
 
+/// Days from the first of March before the year 0 to 1970.
+const DAYS_BEFORE_1970: i64 = 719_468;
+
+/// The moment of `2025-06-15T08:00:00`, or with a space, and `Z` or an offset behind: the form that
+/// nearly all times have, of which there are several in every task.
+fn usual(text: &[u8]) -> Option<Moment> {
+    let (local, offset) = text.split_first_chunk::<19>()?;
+    let [.., b'-', _, _, b'-', _, _, b' ' | b'T', _, _, b':', _, _, b':', _, _] = local else { return None };
+    let two = |text: &[u8], place: usize, most: i64| {
+        let digit = |byte: &u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+        let number = digit(text.get(place)?)? * 10 + digit(text.get(place + 1)?)?;
+        (number <= most).then_some(number)
+    };
+    let year = two(local, 0, 98)? * 100 + two(local, 2, 99)?;
+    let (month, day) = (two(local, 5, 12)?, two(local, 8, 31)?);
+    let seconds = two(local, 11, 23)? * 3600 + two(local, 14, 59)? * 60 + two(local, 17, 59)?;
+    let ahead = match offset {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let seconds = two(offset, 1, 23)? * 3600 + two(offset, 4, 59)? * 60;
+            if *sign == b'+' { seconds } else { -seconds }
+        }
+        _ => return None,
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if year == 0 || month == 0 || day == 0 || day > longest {
+        return None;
+    }
+    // Years are counted from March, so that the day that is there only sometimes comes last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    Some(Moment(((days - DAYS_BEFORE_1970) * 86_400 + seconds - ahead) * 1000))
+}
+
 /// The calendar date `2025-06-15`, if the text is one.
 pub fn date(text: &str) -> Option<civil::Date> {
     let bytes = text.as_bytes();
@@ -183,6 +226,23 @@ mod tests {
         for text in ["", "soon", "2025-06-15", "2025-02-30 10:00:00", "2025-06-15T24:30:00Z", "١٢٣٤-٠٦-١٥ ١٠:٠٠"]
         {
             assert_eq!(Moment::parse(text, &Zone::utc()), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_usual_form_is_read_as_the_library_reads_it(
+            (year, month, day) in (0..10_000_u32, 0..14_u32, 0..33_u32),
+            (hour, minute, second) in (0..26_u32, 0..62_u32, 0..62_u32),
+            offset in proptest::sample::select(vec!["Z", "+00:00", "-00:00", "+07:00", "-03:30", "+23:59", "+24:00", "z", ""]),
+        ) {
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{offset}");
+            let by_the_library = text.parse::<Timestamp>().ok().map(|at| Moment(at.as_millisecond()));
+            if let Some(moment) = usual(text.as_bytes()) {
+                proptest::prop_assert_eq!(Some(moment), by_the_library, "{}", text);
+            } else if matches!(offset, "Z" | "+07:00") && second < 60 && (1..9_800).contains(&year) {
+                proptest::prop_assert_eq!(by_the_library, None, "{}", text);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A task: its JSON as given, and the few facts that filters and sorts look at.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::field::{FieldKind, reserved};
@@ -114,7 +115,17 @@ pub trait TaskRead {
 pub struct Task {
     header: Header,
     json: String,
-    fields: Vec<(String, Range<usize>)>,
+    fields: Vec<Field>,
+}
+
+/// Where a key and its value lie in the JSON of a task, which is never longer than four bytes can say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Field {
+    /// Without its quotes.
+    key: Range<u32>,
+    /// Whether the key is written with escapes.
+    escaped: bool,
+    value: Range<u32>,
 }
 
 /// What the door knows when a task comes in.
@@ -141,17 +152,18 @@ impl Task {
         if text.len() > MAX_TASK_BYTES {
             return Err(Error::invalid(format!("A task must not be larger than {MAX_TASK_BYTES} bytes.")));
         }
-        json::check(text).map_err(|why| Error::invalid(format!("The task is not valid JSON: {why}.")))?;
-        let text = json::compact(text);
-        let pairs = json::pairs(&text).map_err(|_| Error::invalid("A task must be a JSON object."))?;
+        let pairs = match json::scan(text) {
+            Some(pairs) => pairs,
+            None => checked(text)?,
+        };
         if pairs.len() > MAX_TASK_KEYS {
             return Err(Error::invalid(format!("A task must not have more than {MAX_TASK_KEYS} keys.")));
         }
         let mut faults = Faults::default();
-        let mut builder = Builder::new(text.len() + 256);
+        let mut builder = Builder::new(text.len() + 256, intake);
         let has = |name: &str| pairs.iter().any(|(key, raw)| key == name && !json::is_null(raw));
         if !has("_id") {
-            builder.push("_id", &json::quote(&intake.fresh_id.to_string()));
+            builder.push("_id", &json::quote(&given("_id", &intake)));
         }
         for (key, raw) in &pairs {
             match admit(key, raw, &intake, &mut faults) {
@@ -160,19 +172,13 @@ impl Task {
                 Admitted::Not => {}
             }
         }
-        let now = json::quote(&intake.now.text());
-        for (key, raw) in [
-            ("organizationId", json::quote(&intake.organization.to_string())),
-            ("status", json::quote(Status::Unassigned.name())),
-            ("createdTime", now.clone()),
-            ("updatedTime", now),
-        ] {
+        for key in ALWAYS {
             if !builder.has(key) {
-                builder.push(key, &raw);
+                builder.push(key, &json::quote(&given(key, &intake)));
             }
         }
         faults.into_result()?;
-        Ok(builder.finish(&intake))
+        Ok(builder.finish())
     }
 
     /// A task from JSON that has passed [`Task::parse`] before, read again from the store.
@@ -181,12 +187,12 @@ impl Task {
     /// `Internal` when the text is not such JSON.
     pub fn stored(text: &str) -> Result<Self> {
         let pairs = json::pairs(text).map_err(|why| Error::internal("store", why))?;
-        let mut builder = Builder::new(text.len());
+        let intake = Intake { organization: Id::MIN, zone: &Zone::utc(), now: Moment(0), fresh_id: Id::MIN };
+        let mut builder = Builder::new(text.len(), intake);
         for (key, raw) in &pairs {
             builder.push(key, raw);
         }
-        let intake = Intake { organization: Id::MIN, zone: &Zone::utc(), now: Moment(0), fresh_id: Id::MIN };
-        Ok(builder.finish(&intake))
+        Ok(builder.finish())
     }
 
     /// The whole task as compact JSON.
@@ -195,8 +201,8 @@ impl Task {
     }
 
     /// The keys in their order, each with the place of its raw value in [`Task::json`].
-    pub fn fields(&self) -> &[(String, Range<usize>)] {
-        &self.fields
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (Cow<'_, str>, Range<usize>)> + Clone {
+        self.fields.iter().map(|field| (field.name(&self.json), field.value.start as usize..field.value.end as usize))
     }
 
     /// Its id.
@@ -211,9 +217,34 @@ impl TaskRead for Task {
     }
 
     fn raw(&self, key: &str) -> Option<&str> {
-        let (_, range) = self.fields.iter().find(|(name, _)| name == key)?;
-        self.json.get(range.clone())
+        let field = self.fields.iter().find(|field| field.is(key, &self.json))?;
+        text_at(&self.json, &field.value)
     }
+}
+
+impl Field {
+    fn name<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        match self.escaped {
+            false => text_at(json, &self.key).map(Cow::Borrowed),
+            true => text_at(json, &(self.key.start - 1..self.key.end + 1)).and_then(json::text),
+        }
+        .unwrap_or_default()
+    }
+
+    fn is(&self, name: &str, json: &str) -> bool {
+        if self.escaped { self.name(json) == name } else { text_at(json, &self.key) == Some(name) }
+    }
+}
+
+fn text_at<'a>(json: &'a str, place: &Range<u32>) -> Option<&'a str> {
+    json.get(place.start as usize..place.end as usize)
+}
+
+/// The pairs of a task by the long way, on which every fault gets its words.
+fn checked(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+    json::check(text).map_err(|why| Error::invalid(format!("The task is not valid JSON: {why}.")))?;
+    let pairs = json::pairs(text).map_err(|_| Error::invalid("A task must be a JSON object."))?;
+    Ok(pairs.into_iter().map(|(key, raw)| (key, json::compact(raw))).collect())
 }
 
 /// What becomes of a value at the door.
@@ -227,6 +258,16 @@ enum Admitted {
 /// The keys that every stored task has.
 const ALWAYS: [&str; 5] = ["_id", "organizationId", "status", "createdTime", "updatedTime"];
 
+/// What the door puts there where a task does not have it.
+fn given(key: &str, intake: &Intake<'_>) -> String {
+    match key {
+        "_id" => intake.fresh_id.to_string(),
+        "organizationId" => intake.organization.to_string(),
+        "status" => Status::Unassigned.name().to_owned(),
+        _ => intake.now.text(),
+    }
+}
+
 fn admit(key: &str, raw: &str, intake: &Intake<'_>, faults: &mut Faults) -> Admitted {
     if key == "organizationId" {
         return Admitted::As(json::quote(&intake.organization.to_string()));
@@ -234,14 +275,14 @@ fn admit(key: &str, raw: &str, intake: &Intake<'_>, faults: &mut Faults) -> Admi
     if json::is_null(raw) {
         return if ALWAYS.contains(&key) { Admitted::Not } else { Admitted::AsItCame };
     }
-    let text = json::text(raw);
     let fault = match reserved(key) {
         None | Some(FieldKind::Any) => None,
-        Some(FieldKind::Time) => return admit_time(key, text.as_deref(), intake, faults),
+        Some(FieldKind::Time) => return admit_time(key, json::text(raw).as_deref(), intake, faults),
         Some(FieldKind::Id) => {
-            (text.is_none_or(|text| text.parse::<Id>().is_err())).then_some("be 24 lower-case hex characters")
+            let is_id = json::text(raw).is_some_and(|text| text.parse::<Id>().is_ok());
+            (!is_id).then_some("be 24 lower-case hex characters")
         }
-        Some(FieldKind::Text) => match text {
+        Some(FieldKind::Text) => match json::text(raw) {
             None => Some("be a string"),
             Some(text) if key == "status" && Status::named(&text).is_none() => {
                 faults.add(key, "The selected status is invalid. Allowed: UNASSIGNED, ONGOING, DONE.");
@@ -275,53 +316,78 @@ fn admit_time(key: &str, text: Option<&str>, intake: &Intake<'_>, faults: &mut F
     Admitted::AsItCame
 }
 
-struct Builder {
+struct Builder<'a> {
+    intake: Intake<'a>,
+    header: Header,
     json: String,
-    fields: Vec<(String, Range<usize>)>,
+    fields: Vec<Field>,
 }
 
-impl Builder {
-    fn new(capacity: usize) -> Self {
+impl<'a> Builder<'a> {
+    fn new(capacity: usize, intake: Intake<'a>) -> Self {
         let mut json = String::with_capacity(capacity);
         json.push('{');
-        Self { json, fields: Vec::with_capacity(32) }
+        let header = Header {
+            id: intake.fresh_id,
+            status: Status::Unassigned,
+            deleted: false,
+            flow: None,
+            hub: None,
+            times: [None; 5],
+        };
+        Self { intake, header, json, fields: Vec::with_capacity(48) }
     }
 
     fn push(&mut self, key: &str, raw: &str) {
+        self.note(key, raw);
         if !self.fields.is_empty() {
             self.json.push(',');
         }
-        self.json.push_str(&json::quote(key));
+        let key_start = self.at() + 1;
+        let escaped = key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
+        if escaped {
+            self.json.push_str(&json::quote(key));
+        } else {
+            self.json.extend(["\"", key, "\""]);
+        }
+        let key = key_start..self.at() - 1;
         self.json.push(':');
-        let start = self.json.len();
+        let start = self.at();
         self.json.push_str(raw);
-        self.fields.push((key.to_owned(), start..self.json.len()));
+        self.fields.push(Field { key, escaped, value: start..self.at() });
+    }
+
+    /// Keeps what the header has of a value.
+    fn note(&mut self, key: &str, raw: &str) {
+        let id = || json::text(raw).and_then(|text| text.parse::<Id>().ok());
+        match key {
+            "_id" => self.header.id = id().unwrap_or(self.intake.fresh_id),
+            "status" => {
+                let status = json::text(raw).and_then(|name| Status::named(&name));
+                self.header.status = status.unwrap_or(Status::Unassigned);
+            }
+            "isDeleted" => self.header.deleted = raw == "true",
+            "flowId" => self.header.flow = id(),
+            "hubId" => self.header.hub = id(),
+            _ => {
+                if let Some(field) = key.ends_with("Time").then(|| TimeField::named(key)).flatten() {
+                    let moment = json::text(raw).and_then(|text| Moment::parse(&text, self.intake.zone));
+                    self.header.times[field as usize] = moment;
+                }
+            }
+        }
+    }
+
+    fn at(&self) -> u32 {
+        self.json.len() as u32
     }
 
     fn has(&self, key: &str) -> bool {
-        self.fields.iter().any(|(name, _)| name == key)
+        self.fields.iter().any(|field| field.is(key, &self.json))
     }
 
-    fn finish(mut self, intake: &Intake<'_>) -> Task {
+    fn finish(mut self) -> Task {
         self.json.push('}');
-        let value = |key: &str| {
-            let (_, range) = self.fields.iter().find(|(name, _)| name == key)?;
-            self.json.get(range.clone())
-        };
-        let id = |key: &str| value(key).and_then(json::text).and_then(|text| text.parse::<Id>().ok());
-        let header = Header {
-            id: id("_id").unwrap_or(intake.fresh_id),
-            status: value("status")
-                .and_then(json::text)
-                .and_then(|name| Status::named(&name))
-                .unwrap_or(Status::Unassigned),
-            deleted: value("isDeleted") == Some("true"),
-            flow: id("flowId"),
-            hub: id("hubId"),
-            times: TimeField::ALL.map(|field| {
-                value(field.name()).and_then(json::text).and_then(|text| Moment::parse(&text, intake.zone))
-            }),
-        };
-        Task { header, json: self.json, fields: self.fields }
+        Task { header: self.header, json: self.json, fields: self.fields }
     }
 }

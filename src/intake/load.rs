@@ -1,21 +1,25 @@
-//! Any number of tasks, one a line, with memory for a few batches.
+//! Any number of tasks, one a line, with memory for a few pieces of them. One thread reads, those of
+//! the pool take apart and encode, and one more writes, so that none waits for another.
 
-use std::io::{BufRead, Read};
-use std::sync::mpsc::sync_channel;
+use std::io::BufRead;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde::Serialize;
 
 use crate::app::App;
-use crate::domain::limits::{MAX_TASK_BYTES, MAX_TOLD_LINES};
+use crate::domain::limits::MAX_TOLD_LINES;
 use crate::domain::{Caller, Error, Permission, Result, Task};
-use crate::store::Put;
+use crate::kit::ordered::ordered;
+use crate::store::{Batch, Edit, Put};
 
+use super::lines::{Piece, Pieces};
 use super::{Desk, visible};
 
-/// Lines of one edit.
-const BATCH_LINES: usize = 10_000;
-/// Bytes of one edit.
-const BATCH_BYTES: usize = 8 << 20;
+/// Pieces that wait for the writer.
+const WAITING_PIECES: usize = 4;
+/// Bytes of lines after which an edit takes no more pieces, so that other writers wait for no longer
+/// than these take.
+const EDIT_BYTES: u64 = 16 << 20;
 
 /// What became of the lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -41,8 +45,8 @@ pub struct BadLine {
     pub message: String,
 }
 
-/// Takes in a task a line, each in place of one with its id. A batch is on disk before the next but
-/// one is read, so that a source that breaks off leaves whole batches behind.
+/// Takes in a task a line, each in place of one with its id. What was written is on disk before much
+/// more is read, so that a source that breaks off leaves whole pieces behind.
 ///
 /// # Errors
 /// Those of the source, or when the store cannot be written; bad lines are in the report.
@@ -50,32 +54,26 @@ pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut
     caller.demand(Permission::AddTask)?;
     let desk = Desk::open(app, caller)?;
     let mut report = Report::default();
-    let (batches, next) = sync_channel::<Vec<(u64, Result<Task>)>>(1);
+    let (pieces, next) = sync_channel(WAITING_PIECES);
     let loaded = std::thread::scope(|scope| {
-        let keeper = scope.spawn(|| {
-            for batch in next {
-                keep(app, caller, batch, &mut report)?;
-            }
-            Ok(())
-        });
-        let mut lines = Lines { source, number: 0 };
-        let mut read = || -> Result<()> {
-            while let Some(batch) = lines.batch()? {
-                let bytes = batch.iter().map(|(_, line)| line.as_ref().map_or(0, Vec::len) as u64).sum();
-                let admitted = admit(app, &desk, batch);
-                // The keeper ends early only with an error, which is told below.
-                if batches.send(admitted).is_err() {
-                    break;
-                }
+        let report = &mut report;
+        let writer = scope.spawn(move || write(app, caller, &next, report));
+        let read = ordered(
+            &app.pool,
+            Pieces::new(source),
+            |piece| admit(&desk, &piece?),
+            |admitted| {
+                let bytes = admitted.bytes;
+                // The writer ends early only with an error, which is told below.
+                pieces.send(admitted).map_err(|_| Error::internal("intake", "nobody writes any more"))?;
                 app.metrics.load_bytes.add((), bytes);
                 progress(bytes);
-            }
-            Ok(())
-        };
-        let read = read();
-        drop(batches);
-        let kept = keeper.join().unwrap_or_else(|_| Err(Error::internal("intake", "the writer of a load died")));
-        kept.and(read)
+                Ok(())
+            },
+        );
+        drop(pieces);
+        let written = writer.join().unwrap_or_else(|_| Err(Error::internal("intake", "the writer of a load died")));
+        written.and(read)
     });
     // Also of a load that broke off: what is there is there.
     for (outcome, count) in [("added", report.added), ("replaced", report.replaced), ("refused", report.failed)] {
@@ -84,51 +82,84 @@ pub fn load(app: &App, caller: &Caller, source: &mut dyn BufRead, progress: &mut
     loaded.map(|()| report)
 }
 
-type Line = (u64, Result<Vec<u8>, String>);
-
-fn admit(app: &App, desk: &Desk<'_>, batch: Vec<Line>) -> Vec<(u64, Result<Task>)> {
-    use rayon::iter::{IntoParallelIterator, ParallelIterator};
-    let admit = |(number, line): Line| {
-        let task = line.map_err(Error::invalid).and_then(|line| {
-            let text = std::str::from_utf8(&line).map_err(|_| Error::invalid("The line is not UTF-8."))?;
-            desk.admit(text).and_then(|task| desk.check_deletion(&task).map(|()| task))
-        });
-        (number, task)
-    };
-    app.pool.install(|| batch.into_par_iter().map(admit).collect())
+/// What is left to do for a piece.
+struct Admitted {
+    bytes: u64,
+    batch: Batch,
+    /// The line of each task of the batch.
+    lines: Vec<u64>,
+    /// What is known so far.
+    report: Report,
 }
 
-fn keep(app: &App, caller: &Caller, batch: Vec<(u64, Result<Task>)>, report: &mut Report) -> Result<()> {
-    // Another's task must not be overwritten by who may not see it, nor any by who may only add.
-    let is_bound = caller.own || caller.hubs.is_some() || !caller.may(Permission::EditTask);
-    report.total += batch.len() as u64;
-    let mut good = Vec::with_capacity(batch.len());
-    for (number, task) in batch {
-        match task {
-            Ok(task) => good.push((number, task)),
-            Err(error) => report.refuse(number, &error),
+fn admit(desk: &Desk<'_>, piece: &Piece) -> Result<Admitted> {
+    let organization = desk.caller.organization;
+    let catalog = desk.app.store.view()?.catalog(organization)?;
+    let bytes = piece.bytes.len() as u64;
+    let (batch, lines, report) = (Batch::new(organization, catalog), Vec::new(), Report::default());
+    let mut admitted = Admitted { bytes, batch, lines, report };
+    for (number, line) in piece.lines() {
+        admitted.report.total += 1;
+        match line.and_then(|line| admit_line(desk, line)) {
+            Ok(task) => {
+                admitted.batch.add(task);
+                admitted.lines.push(number);
+            }
+            Err(error) => admitted.report.refuse(number, &error),
         }
     }
-    let (puts, refused) = app.store.edit(|edit| {
+    Ok(admitted)
+}
+
+fn admit_line(desk: &Desk<'_>, line: &str) -> Result<Task> {
+    let task = desk.admit(line)?;
+    desk.check_deletion(&task)?;
+    Ok(task)
+}
+
+/// Writes the pieces, in one edit as many as wait.
+fn write(app: &App, caller: &Caller, pieces: &Receiver<Admitted>, report: &mut Report) -> Result<()> {
+    while let Ok(first) = pieces.recv() {
+        // The first goes alone, so that its keys have their numbers when the next are encoded.
+        let most = if report.total == 0 { 0 } else { EDIT_BYTES };
+        let written = app.store.edit(|edit| {
+            let (mut written, mut bytes) = (Report::default(), 0);
+            let mut next = Some(first);
+            while let Some(piece) = next {
+                bytes += piece.bytes;
+                written.add(put(edit, caller, piece)?);
+                next = if bytes < most { pieces.try_recv().ok() } else { None };
+            }
+            Ok(written)
+        })?;
+        report.add(written);
+    }
+    Ok(())
+}
+
+fn put(edit: &mut Edit<'_>, caller: &Caller, piece: Admitted) -> Result<Report> {
+    let Admitted { mut batch, lines, mut report, .. } = piece;
+    // Another's task must not be overwritten by who may not see it, nor any by who may only add.
+    if caller.own || caller.hubs.is_some() || !caller.may(Permission::EditTask) {
         let mut refused = Vec::new();
-        let mut tasks = Vec::with_capacity(good.len());
-        for (number, task) in good {
-            if is_bound
-                && let Some(stored) = edit.task(caller.organization, task.id())?
+        for (place, (id, line)) in batch.ids().zip(lines).enumerate() {
+            if let Some(stored) = edit.task(caller.organization, id)?
                 && let Err(error) = visible(caller, Some(stored)).and_then(|_| caller.demand(Permission::EditTask))
             {
-                refused.push((number, error));
-                continue;
+                report.refuse(line, &error);
+                refused.push(place);
             }
-            tasks.push(task);
         }
-        Ok((edit.put_tasks(caller.organization, &tasks)?, refused))
-    })?;
-    let added = puts.iter().filter(|put| **put == Put::Added).count() as u64;
-    report.added += added;
-    report.replaced += puts.len() as u64 - added;
-    refused.iter().for_each(|(number, error)| report.refuse(*number, error));
-    Ok(())
+        batch.leave_out(&refused);
+        report.errors.sort_by_key(|bad| bad.line);
+    }
+    for put in edit.put_batch(batch)? {
+        match put {
+            Put::Added => report.added += 1,
+            Put::Replaced => report.replaced += 1,
+        }
+    }
+    Ok(report)
 }
 
 impl Report {
@@ -140,68 +171,14 @@ impl Report {
             self.errors.push(BadLine { line, message });
         }
     }
-}
 
-struct Lines<'a> {
-    source: &'a mut dyn BufRead,
-    number: u64,
-}
-
-impl Lines<'_> {
-    fn batch(&mut self) -> Result<Option<Vec<Line>>> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
-            let Some(line) = self.line()? else { break };
-            bytes += line.1.as_ref().map_or(0, Vec::len);
-            batch.push(line);
-        }
-        Ok((!batch.is_empty()).then_some(batch))
-    }
-
-    /// The next line that is not empty. Of one that is too long no more is kept than shows it.
-    fn line(&mut self) -> Result<Option<Line>> {
-        loop {
-            let mut line = Vec::new();
-            let most = MAX_TASK_BYTES as u64 + 2;
-            let read = self.source.take(most).read_until(b'\n', &mut line).map_err(broken)?;
-            if read == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            if read as u64 == most && line.last() != Some(&b'\n') {
-                self.skip()?;
-                let why = format!("The line is longer than {MAX_TASK_BYTES} bytes.");
-                return Ok(Some((self.number, Err(why))));
-            }
-            let text = line.trim_ascii();
-            let text = if self.number == 1 { text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text) } else { text };
-            if !text.is_empty() {
-                return Ok(Some((self.number, Ok(text.to_vec()))));
-            }
-        }
-    }
-
-    fn skip(&mut self) -> Result<()> {
-        loop {
-            let (length, ends) = {
-                let bytes = self.source.fill_buf().map_err(broken)?;
-                match memchr::memchr(b'\n', bytes) {
-                    Some(place) => (place + 1, true),
-                    None => (bytes.len(), bytes.is_empty()),
-                }
-            };
-            self.source.consume(length);
-            if ends {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// A source that is a connection says of itself what went wrong.
-fn broken(error: std::io::Error) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => error,
-        Err(error) => Error::invalid(format!("The tasks cannot be read any further: {error}.")).with_source(error),
+    /// Adds what became of lines behind these.
+    fn add(&mut self, later: Self) {
+        self.total += later.total;
+        self.added += later.added;
+        self.replaced += later.replaced;
+        self.failed += later.failed;
+        self.errors.extend(later.errors);
+        self.errors.truncate(MAX_TOLD_LINES);
     }
 }

@@ -8,12 +8,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::value::RawValue;
 
 use crate::domain::limits::{MAX_SHEET_COLUMNS, MAX_SHEET_ROWS};
 use crate::domain::{self, Id, ValueRef, json};
+use crate::kit::scratch::nameless;
 
 use super::block::{Block, Encoder, Shared};
 use super::cell::cell;
@@ -253,20 +253,6 @@ fn record(kept: &mut impl Read) -> io::Result<(u64, Id, String)> {
     let mut raw = String::new();
     kept.take(u64::from_le_bytes(number)).read_to_string(&mut raw)?;
     Ok((row, Id(task), raw))
-}
-
-/// A file that is gone with the last who holds it, whatever becomes of the server.
-fn nameless(scratch: &Path) -> io::Result<File> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    loop {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = scratch.join(format!("items-{}-{number}", std::process::id()));
-        match File::options().read(true).write(true).create_new(true).open(&path) {
-            Ok(file) => return std::fs::remove_file(&path).map(|()| file),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]

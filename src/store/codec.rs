@@ -29,7 +29,7 @@ const HAS_FLOW: u8 = 2;
 const HAS_HUB: u8 = 4;
 const WIDE: u8 = 8;
 
-/// Writes the record of a task over `out`; `numbers` are those of its fields, in their order.
+/// Writes the record of a task behind what `out` has; `numbers` are those of its fields, in their order.
 pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
     let header = task.header();
     let wide = task.json().len() > usize::from(u16::MAX) || numbers.iter().any(|number| *number > u32::from(u16::MAX));
@@ -41,7 +41,6 @@ pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
     let present =
         header.times.iter().enumerate().fold(0, |bits, (place, time)| bits | flag(time.is_some(), 1 << place));
 
-    out.clear();
     out.extend([FORM, header.status as u8, flags, present]);
     out.extend(header.flow.unwrap_or(Id::MIN).0);
     out.extend(header.hub.unwrap_or(Id::MIN).0);
@@ -56,8 +55,8 @@ pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
     };
     // The door lets no task in whose length would not fit four bytes.
     numbers.iter().for_each(|number| put(*number));
-    fields.iter().for_each(|(_, range)| put(range.start as u32));
-    fields.iter().for_each(|(_, range)| put(range.end as u32));
+    fields.clone().for_each(|(_, range)| put(range.start as u32));
+    fields.for_each(|(_, range)| put(range.end as u32));
     out.extend(task.json().as_bytes());
 }
 
@@ -243,9 +242,8 @@ mod tests {
     fn stored(json: &str, first_number: u32) -> (Task, Catalog, Vec<u8>) {
         let task = Task::stored(json).unwrap();
         let mut catalog = Catalog::default();
-        let numbers: Vec<u32> =
-            task.fields().iter().map(|(name, _)| catalog.add(name).unwrap() + first_number).collect();
-        let mut bytes = vec![9; 3];
+        let numbers: Vec<u32> = task.fields().map(|(name, _)| catalog.add(&name).unwrap() + first_number).collect();
+        let mut bytes = Vec::new();
         encode(&task, &numbers, &mut bytes);
         (task, catalog, bytes)
     }
@@ -262,7 +260,7 @@ mod tests {
             assert_eq!(read.header(), task.header());
             assert_eq!(read.record.json(), Some(json));
             for (name, _) in task.fields() {
-                assert_eq!(read.raw(name), task.raw(name), "{name}");
+                assert_eq!(read.raw(&name), task.raw(&name), "{name}");
             }
             assert_eq!(read.raw("unknown"), None);
         }

@@ -65,6 +65,9 @@ pub enum Error {
     /// redb failed while the store was open.
     #[error("The store failed: {0}")]
     Redb(Arc<redb::Error>),
+    /// Sorting more tasks than fit in memory needs a file, which cannot be used.
+    #[error("Tasks cannot be sorted on disk: {0}")]
+    Scratch(io::Error),
     /// A write failed a moment ago, and the store is not open for another yet.
     #[error("The store failed a moment ago and is not back yet.")]
     Closed,
@@ -102,6 +105,7 @@ impl Error {
             | Self::Newer { .. } => Fault::Unusable,
             Self::Io { .. }
             | Self::Redb(_)
+            | Self::Scratch(_)
             | Self::Closed
             | Self::Record(_)
             | Self::Missing(_)
@@ -112,7 +116,11 @@ impl Error {
 
 impl From<Error> for domain::Error {
     fn from(error: Error) -> Self {
-        let full = matches!(&error, Error::Redb(why) if is_full(why));
+        let full = match &error {
+            Error::Redb(why) => matches!(&**why, redb::Error::Io(why) if is_full(why)),
+            Error::Scratch(why) => is_full(why),
+            _ => false,
+        };
         let message = match &error {
             _ if full => "The disk is full. Try again when the operator has made space.",
             Error::Closed => "The store cannot be written at the moment. Try again shortly.",
@@ -123,9 +131,8 @@ impl From<Error> for domain::Error {
     }
 }
 
-fn is_full(error: &redb::Error) -> bool {
-    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
-    matches!(error, redb::Error::Io(error) if full.contains(&error.kind()))
+fn is_full(error: &io::Error) -> bool {
+    [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge].contains(&error.kind())
 }
 
 /// Whether opening the file anew may help.

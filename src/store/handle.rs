@@ -39,6 +39,11 @@ impl Handle {
         Self { path: path.to_owned(), cache_bytes, database, failed }
     }
 
+    /// Where the file lies.
+    pub(super) fn folder(&self) -> &Path {
+        open::folder_of(&self.path)
+    }
+
     /// What is stored as of now.
     pub(super) fn read(&self) -> Result<ReadTransaction, Error> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);

@@ -3,10 +3,12 @@
 //!
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
-//! `catalog` (which keys tasks have), `tasks` (writing and reading them), `select`
-//! (which tasks, in which order), `seen` (what occurs among them), `named` (flows, hubs and export
-//! configs), `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
+//! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
+//! `select` (which tasks, in which order), `sort` (more of them than fit in memory), `seen` (what occurs
+//! among them), `named` (flows, hubs and export configs), `exports` (the record of exports), `outbox` (what
+//! is owed to recipients), `error`.
 
+mod batch;
 mod catalog;
 mod codec;
 mod error;
@@ -20,17 +22,19 @@ mod pen;
 mod schema;
 mod seen;
 mod select;
+mod sort;
 mod tasks;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, WriteTransaction};
 
+pub use batch::Batch;
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
 pub use pen::Written;
@@ -59,6 +63,8 @@ pub struct View {
     groups: Rows,
     headers: Rows,
     catalogs: Arc<Catalogs>,
+    /// Where what does not fit in memory may lie for a while.
+    scratch: PathBuf,
 }
 
 /// A table whose keys are an organisation and an id, at one moment.
@@ -92,7 +98,8 @@ impl Store {
             let transaction = self.pen.handle().read()?;
             let groups = transaction.open_table(schema::TASK_GROUPS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
-            Ok(View { transaction, groups, headers, catalogs: Arc::clone(&self.catalogs) })
+            let (catalogs, scratch) = (Arc::clone(&self.catalogs), self.pen.handle().folder().to_owned());
+            Ok(View { transaction, groups, headers, catalogs, scratch })
         };
         Ok(view()?)
     }

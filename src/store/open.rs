@@ -27,7 +27,7 @@ const BYTES_AT_A_TIME: usize = 1 << 20;
 /// The database in this file, made if there is none, and the lock that keeps others out.
 pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
     let lock = lock(path, folder)?;
     match fs::metadata(path) {
@@ -43,6 +43,11 @@ pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((create(path, folder, cache_bytes)?, lock)),
         Err(error) => Err(io(error)),
     }
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The same file again, for whoever holds the lock already.

@@ -4,12 +4,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::Scope;
-use rayon::slice::ParallelSliceMut;
 
 use super::codec::{HeaderOnly, Lookup, Named, Record, header};
 use super::error::Error;
-use super::group::Group;
+use super::group::{FULL, Group};
 use super::schema::{TaskKey, id_of, key};
+use super::sort::{Key, Sorter};
 use super::tasks::Walk;
 use super::{Rows, View};
 use crate::domain::{self, Filter, Id, Order, TaskRead, TimeField};
@@ -18,6 +18,10 @@ use crate::domain::{self, Filter, Id, Order, TaskRead, TimeField};
 const HEADERS_PER_JOB: usize = 2_048;
 /// The same of groups, of which each has some ten tasks.
 const GROUPS_PER_JOB: usize = 128;
+
+/// Bytes of sort keys and ids that are sorted together; beyond, they go to disk. Each thread of the
+/// pool may hold as many, and one more. A million tasks by a time fit.
+const RUN_BYTES: usize = 24 << 20;
 
 /// Which tasks, in which order, and which page of them.
 #[derive(Debug, Clone)]
@@ -49,28 +53,32 @@ impl View {
     /// # Errors
     /// When the store cannot be read.
     pub fn select(&self, selection: &Selection) -> domain::Result<Selected> {
+        self.select_within(selection, RUN_BYTES)
+    }
+
+    /// As [`View::select`], and sorts no more bytes of keys and ids together than these.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what does not fit cannot be put on disk.
+    pub fn select_within(&self, selection: &Selection, run_bytes: usize) -> domain::Result<Selected> {
         let Selection { organization, order, .. } = selection;
         let catalog = self.field_names(*organization)?;
         let looked_at = ["flow", "assignee", "doneBy", "title", "content", "refId", "_id", order.by.as_str()];
         let lookup = Lookup::new(&catalog, looked_at);
+        let by = By { selection, lookup: &lookup, run_bytes };
         let selected = match TimeField::named(&order.by) {
             // No moment is as low as the one that stands for none.
-            Some(field) => {
-                self.select_by(selection, &lookup, true, |task| task.header().time(field).map_or(i64::MIN, |at| at.0))
-            }
+            Some(field) => self.select_by(by, true, |task| task.header().time(field).map_or(i64::MIN, |at| at.0)),
             // The id breaks the ties, and here there is nothing but ties.
-            None if order.by == "_id" || !catalog.contains(&order.by) => {
-                self.select_by(selection, &lookup, true, |_| ())
-            }
-            None => self.select_by(selection, &lookup, false, |task| order.key(task)),
+            None if order.by == "_id" || !catalog.contains(&order.by) => self.select_by(by, true, |_| ()),
+            None => self.select_by(by, false, |task| order.key(task)),
         };
         Ok(selected?)
     }
 
-    fn select_by<K: Ord + Send>(
+    fn select_by<K: Key>(
         &self,
-        selection: &Selection,
-        lookup: &Lookup<'_>,
+        By { selection, lookup, run_bytes }: By<'_>,
         by_header: bool,
         sort_key: impl Fn(&dyn TaskRead) -> K + Sync,
     ) -> Result<Selected, Error> {
@@ -82,43 +90,27 @@ impl View {
             filter: &selection.filter,
             lookup,
             sort_key,
-            found: Mutex::default(),
+            found: Sorter::new(selection, &self.scratch, run_bytes),
             failed: Mutex::default(),
         };
         match &selection.filter.ids {
             Some(ids) => scan.these(ids)?,
             None => rayon::scope(|scope| scan.range(scope, Id::MIN, Id::MAX)),
         }
-        let (found, failed) = (scan.found.into_inner(), scan.failed.into_inner());
-        if let Some(error) = failed.unwrap_or_else(PoisonError::into_inner) {
+        if let Some(error) = scan.failed().take() {
             return Err(error);
         }
-        let found = found.unwrap_or_else(PoisonError::into_inner);
-        let matched = found.len() as u64;
-        Ok(Selected { matched, ids: page(found, selection) })
+        let (matched, ids) = scan.found.finish()?;
+        Ok(Selected { matched, ids })
     }
 }
 
-/// Cuts the page out before sorting it, so that a small page of many matches costs no full sort.
-fn page<K: Ord + Send>(mut found: Vec<(K, Id)>, selection: &Selection) -> Vec<Id> {
-    let place = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX).min(found.len());
-    let start = place(selection.skip);
-    let end = place(selection.skip.saturating_add(selection.take.unwrap_or(u64::MAX)));
-    let descending = selection.order.descending;
-    let compare = |a: &(K, Id), b: &(K, Id)| if descending { b.cmp(a) } else { a.cmp(b) };
-    if start == end {
-        return Vec::new();
-    }
-    if end < found.len() {
-        found.select_nth_unstable_by(end, compare);
-        found.truncate(end);
-    }
-    if start > 0 {
-        found.select_nth_unstable_by(start, compare);
-    }
-    let page = &mut found[start..];
-    page.par_sort_unstable_by(compare);
-    page.iter().map(|(_, id)| *id).collect()
+/// What a selection goes by, whatever its keys are.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    selection: &'a Selection,
+    lookup: &'a Lookup<'a>,
+    run_bytes: usize,
 }
 
 struct Scan<'a, K, F> {
@@ -129,11 +121,11 @@ struct Scan<'a, K, F> {
     filter: &'a Filter,
     lookup: &'a Lookup<'a>,
     sort_key: F,
-    found: Mutex<Vec<(K, Id)>>,
+    found: Sorter<'a, K>,
     failed: Mutex<Option<Error>>,
 }
 
-impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
+impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
     /// Scans the first rows between two ids and hands the rest on in two halves. Ids may lie in
     /// clusters, so the halves are measured from the outermost ids that are really there. A group is
     /// a row under its highest id, so that it belongs to one job alone.
@@ -166,7 +158,7 @@ impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
             let (key, bytes) = row?;
             self.look_at(id_of(key.value()), bytes.value(), &mut found)?;
         }
-        self.add(found);
+        self.found.add(&mut found)?;
         let Some(next) = rows.next() else { return Ok(None) };
         let next = id_of(next?.0.value());
         match rows.next_back() {
@@ -190,8 +182,8 @@ impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
             } else if let Some(bytes) = walk.get(id)? {
                 found.extend(self.record(id, bytes)?);
             }
+            self.found.add(&mut found)?;
         }
-        self.add(found);
         Ok(())
     }
 
@@ -203,7 +195,8 @@ impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         for (id, bytes) in Group::read(id, bytes)?.entries() {
             found.extend(self.record(id, bytes)?);
         }
-        Ok(())
+        // A task that is larger than a group may have as large a key.
+        if bytes.len() > FULL { self.found.add(found) } else { Ok(()) }
     }
 
     fn header(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
@@ -215,10 +208,6 @@ impl<K: Send, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         let record = Record::read(id, bytes).ok_or(Error::Record(id))?;
         let task = Named { record, lookup: self.lookup };
         Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))
-    }
-
-    fn add(&self, mut rows: Vec<(K, Id)>) {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).append(&mut rows);
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<Error>> {

@@ -1,11 +1,11 @@
 //! Writing tasks and reading them again.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use redb::{AccessGuard, ReadableTable, Table};
 
-use super::codec::{self, encode};
+use super::batch::Batch;
+use super::codec;
 use super::error::Error;
 use super::group::{self, Entry, Group, Spread};
 use super::schema::{self, TaskKey, field_key, id_of, key};
@@ -52,42 +52,63 @@ impl Edit<'_> {
     /// # Errors
     /// When the store cannot be written.
     pub fn put_tasks(&mut self, organization: Id, tasks: &[Task]) -> domain::Result<Vec<Put>> {
-        Ok(self.put(organization, tasks)?)
+        let mut catalog = self.field_names(organization)?;
+        let mut batch = Batch::new(organization, catalog.clone());
+        let added = tasks.iter().try_for_each(|task| batch.add_to(&mut catalog, task));
+        self.grow(organization, catalog)?;
+        added?;
+        Ok(self.write(&batch)?)
     }
 
-    fn put(&mut self, organization: Id, tasks: &[Task]) -> Result<Vec<Put>, Error> {
-        let mut catalog = self.field_names(organization)?;
-        let known = catalog.names().count();
-        let puts = self.write(organization, tasks, &mut catalog);
-        // Also after a failure: whatever record was written, its numbers must have names.
+    /// Stores the tasks of a batch, each in place of one with its id.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn put_batch(&mut self, mut batch: Batch) -> domain::Result<Vec<Put>> {
+        let mut catalog = self.field_names(batch.organization)?;
+        let numbered = batch.number(&mut catalog);
+        self.grow(batch.organization, catalog)?;
+        numbered?;
+        Ok(self.write(&batch)?)
+    }
+
+    /// Keeps the names that a catalogue has gained.
+    fn grow(&mut self, organization: Id, catalog: Arc<Catalog>) -> Result<(), Error> {
+        let known = self.field_names(organization)?.names().count();
         let mut table = self.transaction.open_table(schema::FIELDS)?;
         for (number, name) in (0..).zip(catalog.names()).skip(known) {
             table.insert(&field_key(organization, number), name.as_bytes())?;
         }
         drop(table);
         self.grown.insert(organization, catalog);
-        puts
+        Ok(())
     }
 
-    fn write(&self, organization: Id, tasks: &[Task], catalog: &mut Arc<Catalog>) -> Result<Vec<Put>, Error> {
-        let batch = Batch::encode(tasks, catalog)?;
+    fn write(&self, batch: &Batch) -> Result<Vec<Put>, Error> {
+        let organization = batch.organization;
         let mut groups = self.transaction.open_table(schema::TASK_GROUPS)?;
         let mut headers = self.transaction.open_table(schema::HEADERS)?;
-        let mut puts = vec![Put::Replaced; tasks.len()];
-        let mut rest = batch.order.as_slice();
+        let sorted = batch.sorted();
+        let mut puts = vec![Put::Replaced; sorted.len()];
+        let mut rest = sorted.as_slice();
         while let Some((id, _)) = rest.first() {
             let stored = Stored::of(&groups, organization, *id)?;
             let (here, above) = rest.split_at(rest.partition_point(|(id, _)| *id <= stored.bound));
             rest = above;
             let old = stored.entries()?;
             for same in here.chunk_by(|a, b| a.0 == b.0) {
-                let ([(id, last), ..], [.., (_, first)]) = (same, same) else { continue };
-                headers.insert(&key(organization, *id), codec::front(batch.record(*last)))?;
+                let [.., (id, first)] = same else { continue };
                 if old.binary_search_by_key(id, |(id, _)| *id).is_err() {
                     puts[first.0] = Put::Added;
                 }
             }
-            insert(&mut groups, organization, stored.bound, &old, &batch.entries(here))?;
+            let mut fresh = batch.entries(here);
+            // Of several with one id the last that was given comes first, and stays.
+            fresh.dedup_by_key(|(id, _)| *id);
+            for (id, record) in &fresh {
+                headers.insert(&key(organization, *id), codec::front(record))?;
+            }
+            insert(&mut groups, organization, stored.bound, &old, &fresh)?;
         }
         Ok(puts)
     }
@@ -151,46 +172,6 @@ impl View {
 fn emptied<'b>(mut cells: Vec<Option<&str>>) -> Vec<Option<&'b str>> {
     cells.clear();
     cells.into_iter().map(|_| None).collect()
-}
-
-/// The records of tasks that are put together, and the order in which they are.
-struct Batch {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-    /// By id; of several with one id the last that was given comes first, and stays.
-    order: Vec<(Id, Reverse<usize>)>,
-}
-
-impl Batch {
-    /// Numbers the keys of the tasks as first seen, so that the order of tasks makes that of columns.
-    fn encode(tasks: &[Task], catalog: &mut Arc<Catalog>) -> Result<Self, Error> {
-        let mut order: Vec<_> = tasks.iter().enumerate().map(|(place, task)| (task.id(), Reverse(place))).collect();
-        order.sort_unstable();
-        let mut batch = Self { bytes: Vec::new(), ends: Vec::with_capacity(tasks.len()), order };
-        let (mut numbers, mut record) = (Vec::new(), Vec::new());
-        for task in tasks {
-            numbers.clear();
-            for (name, _) in task.fields() {
-                numbers.push(match catalog.number(name) {
-                    Some(number) => number,
-                    None => Arc::make_mut(catalog).add(name).ok_or(Error::TooManyFields)?,
-                });
-            }
-            encode(task, &numbers, &mut record);
-            batch.bytes.extend_from_slice(&record);
-            batch.ends.push(batch.bytes.len());
-        }
-        Ok(batch)
-    }
-
-    fn record(&self, Reverse(place): Reverse<usize>) -> &[u8] {
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.bytes[start..self.ends[place]]
-    }
-
-    fn entries(&self, places: &[(Id, Reverse<usize>)]) -> Vec<Entry<'_>> {
-        places.iter().map(|(id, place)| (*id, self.record(*place))).collect()
-    }
 }
 
 /// A group as it was before tasks are put into it.
