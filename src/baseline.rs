@@ -43,7 +43,7 @@ pub fn workbook(app: &App, organization: Id, ids: &[Id], columns: &[&str], path:
     let mut row = 0;
     app.store.view()?.read(organization, ids, &fields, &mut |record| {
         row += 1;
-        cells(sheet, row, columns, &record, &date).map_err(failed)
+        cells(sheet, row, columns, record, &date).map_err(failed)
     })?;
     book.save(path).map_err(failed)?;
     path.metadata().map(|facts| facts.len()).map_err(failed)

@@ -206,6 +206,7 @@ fn unknown_ids(view: &View, organization: Id, flow_ids: &[String], hub_ids: &[St
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
