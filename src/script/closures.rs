@@ -17,7 +17,7 @@ type Each<'a> = &'a mut dyn FnMut(usize, &mut Dynamic) -> Made;
 pub(super) fn register(engine: &mut Engine) {
     add(engine, "map", map);
     add(engine, "filter", filter);
-    add(engine, "find", |list, each| Ok(first(list, true, each)?.map_or(Dynamic::UNIT, |(_, item)| item.clone())));
+    add(engine, "find", |list, each| Ok(first(list, true, each)?.map_or(Dynamic::UNIT, |item| item.clone())));
     add(engine, "some", |list, each| Ok(first(list, true, each)?.is_some()));
     add(engine, "all", |list, each| Ok(first(list, false, each)?.is_none()));
 }
@@ -37,10 +37,10 @@ fn filter(list: &mut Array, each: Each) -> Made<Array> {
 }
 
 /// The first item for which the closure holds, or does not.
-fn first<'a>(list: &'a mut Array, wanted: bool, each: Each) -> Made<Option<(usize, &'a mut Dynamic)>> {
+fn first<'a>(list: &'a mut Array, wanted: bool, each: Each) -> Made<Option<&'a mut Dynamic>> {
     for (place, item) in list.iter_mut().enumerate() {
         if holds(each(place, item)?) == wanted {
-            return Ok(Some((place, item)));
+            return Ok(Some(item));
         }
     }
     Ok(None)
