@@ -172,7 +172,7 @@ mod tests {
             id: format!("c{number}"),
             header: format!("{name} & <more> {number}"),
             kind: ColumnKind::Auto,
-            format: (number % 3 == 0).then(|| "0.00".to_owned()),
+            format: number.is_multiple_of(3).then(|| "0.00".to_owned()),
             width: None,
         };
         let columns = (0..widths.len()).map(column).collect();
