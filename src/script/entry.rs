@@ -46,9 +46,10 @@ impl Entry {
         let known = public.filter(|function| NAMES.contains(&function.name));
         let entry = known.enumerate().map(|(number, function)| {
             let mut statements = Vec::new();
-            walk::function(ast, function.name, function.params.len(), &mut |path| match path {
-                [ASTNode::Stmt(statement)] => statements.push((*statement).clone()),
-                _ => {}
+            walk::function(ast, function.name, function.params.len(), &mut |path| {
+                if let [ASTNode::Stmt(statement)] = path {
+                    statements.push((*statement).clone());
+                }
             });
             let body = StmtBlock::new(statements, Position::NONE, Position::NONE);
             let parameters = function.params.iter().map(|name| (*name).to_owned()).collect();
