@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::Semaphore;
 
 use crate::auth::Keys;
@@ -54,7 +55,10 @@ pub struct App {
     /// Fresh ids.
     pub ids: IdMaker,
     /// The threads that select and render.
-    pub pool: Arc<rayon::ThreadPool>,
+    pub pool: ThreadPool,
+    /// As many for what is small and waited for: a pool takes no new work before what it has begun is done,
+    /// and a large selection is begun for seconds.
+    pub small_pool: ThreadPool,
     /// Direct exports that may run at once.
     pub direct: Arc<Semaphore>,
     /// Background exports that wait or run.
@@ -95,7 +99,7 @@ pub enum OpenError {
     Notice(#[from] crate::notice::Error),
     /// The worker threads could not be started.
     #[error("The worker threads could not be started: {0}")]
-    Pool(#[from] rayon::ThreadPoolBuildError),
+    Pool(#[from] ThreadPoolBuildError),
 }
 
 impl App {
@@ -113,15 +117,11 @@ impl App {
         let scripts = Library::open(&settings.scripts, clock.now())?;
         let (mailer, words) = (Mailer::open(&settings.mail)?, Words::new(&settings.mail));
         let (hooks, outbox) = (Hooks::open(&settings.webhook), Outbox::default());
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.export.threads)
-            .thread_name(|number| format!("render-{number}"))
-            .stack_size(script::stack_bytes(&settings.scripts))
-            .build()?;
+        let (pool, small_pool) = (pool("render", &settings)?, pool("small", &settings)?);
         let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
         let asked = Mutex::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
-        let (ids, pool, address, metrics) = (IdMaker::new(), Arc::new(pool), OnceLock::new(), Metrics::new());
+        let (ids, address, metrics) = (IdMaker::new(), OnceLock::new(), Metrics::new());
         Ok(Arc::new(Self {
             settings,
             store,
@@ -135,12 +135,21 @@ impl App {
             clock,
             ids,
             pool,
+            small_pool,
             direct,
             queue,
             asked,
             address,
             metrics,
         }))
+    }
+
+    /// The threads for what has at most so many rows; none for what nobody knows the rows of.
+    pub fn pool_for(&self, most_rows: Option<u64>) -> &ThreadPool {
+        match most_rows {
+            Some(0..=SMALL_EXPORT_ROWS) => &self.small_pool,
+            _ => &self.pool,
+        }
     }
 
     /// Where clients reach the server, without a slash at the end.
@@ -154,6 +163,14 @@ impl App {
         let secret = self.keys.file_secret(export);
         format!("{}/task_{organization}_{}_{secret}", asked.day(), asked.seconds())
     }
+}
+
+fn pool(name: &'static str, settings: &Settings) -> Result<ThreadPool, ThreadPoolBuildError> {
+    ThreadPoolBuilder::new()
+        .num_threads(settings.export.threads)
+        .thread_name(move |number| format!("{name}-{number}"))
+        .stack_size(script::stack_bytes(&settings.scripts))
+        .build()
 }
 
 /// Makes the folder for this user alone (contract 11: mode 0700).

@@ -112,7 +112,7 @@ fn template(app: &App, view: &View, config: &ExportConfig, session: &Session) ->
     let organization = config.organization_id;
     let seen: Vec<String> = view.catalog(organization)?.names().map(str::to_owned).collect();
     let (flows, generation) = (view.flows(organization)?, app.scripts.current());
-    app.pool.install(|| Template::new(config, &generation, session, &flows, &seen))
+    app.small_pool.install(|| Template::new(config, &generation, session, &flows, &seen))
 }
 
 impl Ask {

@@ -101,7 +101,8 @@ pub fn plan(app: &App, caller: &Caller, body: &[u8], meter: &Meter) -> Result<Pl
 pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &Meter) -> Result<Plan> {
     meter.enter(Stage::Selecting);
     let mut ask = ask(app, wish)?;
-    let selected = app.pool.install(|| ask.view.select(&ask.selection))?;
+    let pool = app.pool_for(ask.selection.take);
+    let selected = pool.install(|| ask.view.select(&ask.selection))?;
     ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;
     let organization = wish.caller.organization;
     let facts = about::asked(&ask.view, wish.caller, &ask, asked, ask.snapshot)?;
@@ -113,7 +114,7 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
             used.config = Some((&configured.config).into());
             scripted(app, &ask, configured)
         }
-        None => app.pool.install(|| unshaped(&mut ask, &selected.ids))?,
+        None => pool.install(|| unshaped(&mut ask, &selected.ids))?,
     };
     if let Shape::Scripted(scripted) = &shape {
         used.scripts = scripted.used();

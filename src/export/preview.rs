@@ -73,7 +73,7 @@ pub fn preview(
     let asked = app.clock.now();
     let plan = resolve(app, wish, app.ids.id(asked), asked, &Meter::new())?;
     let mut told = Told::default();
-    let (rows, count) = app.pool.install(|| rows(&plan, &mut told))?;
+    let (rows, count) = app.small_pool.install(|| rows(&plan, &mut told))?;
     let (columns, matched, tasks) = (plan.columns.clone(), plan.matched, plan.ids.len() as u64);
     let (fixed, whole) = sizes(app, plan)?;
     let estimated = scaled(matched, count, tasks);

@@ -56,7 +56,7 @@ impl Counts {
         };
         let mut counts = Self { rows: Vec::with_capacity(ids.len()), failed: HashMap::new() };
         let mut untold = BTreeMap::new();
-        ordered(&app.pool, ids.chunks(TASKS_PER_COUNT), count, |counted| {
+        ordered(app.pool_for(Some(ids.len() as u64)), ids.chunks(TASKS_PER_COUNT), count, |counted| {
             go_on(meter)?;
             counted.into_iter().for_each(|count| counts.push(count, &mut untold));
             Ok::<_, Error>(())

@@ -76,7 +76,7 @@ fn about_the_rest(page: &mut Page, app: &App) {
         page.number(&[("outcome", outcome)], count);
     }
     let bytes = app.metrics.load_bytes.read().first().map_or(0, |(_, bytes)| *bytes);
-    page.single("waybill_load_bytes_total", "counter", "Bytes of tasks that loads have read.", bytes);
+    page.single("waybill_load_bytes_total", "counter", "Bytes that loads have read.", bytes);
     page.family("waybill_notices_total", "counter", "Tries to send a notice, by what came of them.");
     for ((channel, outcome), count) in app.metrics.notices.read() {
         page.number(&[("channel", channel), ("outcome", outcome)], count);

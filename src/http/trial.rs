@@ -44,7 +44,7 @@ pub(super) async fn run(
         let digest_key = app.keys.digest_secret(caller.organization);
         let session = Session { now, zone: app.settings.timezone.clone(), digest_key, patience: 1 };
         let trial = Trial { program, session, args };
-        Ok(app.pool.install(|| trial.of(file.kind, &tasks)))
+        Ok(app.small_pool.install(|| trial.of(file.kind, &tasks)))
     });
     Ok(reply::success(StatusCode::OK, "Success.", answer.await?))
 }
