@@ -11,6 +11,7 @@ use waybill::demo;
 use waybill::domain::{Caller, Id, Moment};
 use waybill::intake;
 use waybill::kit::clock::Clock;
+use waybill::kit::machine;
 use waybill::settings::Settings;
 
 pub const NOW: Moment = Moment(1_750_000_000_000);
@@ -138,18 +139,12 @@ pub fn line(what: &str, ours: Took, theirs: Took, must: f64) {
 
 /// Ticks of a hundredth of a second, as Linux counts them for every process; nothing elsewhere.
 fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name before may hold anything but ends with the last bracket.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |place: usize| fields.get(place).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    machine::processor_time(std::process::id()).unwrap_or_default()
 }
 
 /// The most memory this process has had, in MB.
 pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+    machine::peak_bytes(std::process::id()).unwrap_or_default() >> 20
 }
 
 /// Counts what is written, and forgets it.

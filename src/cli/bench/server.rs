@@ -42,7 +42,12 @@ impl Server {
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("WAYBILL_")) {
             command.env_remove(key);
         }
-        command.env("WAYBILL_LOG__LEVEL", "warn");
+        // Looks come faster than one client may ask.
+        for (key, value) in
+            [("LOG__LEVEL", "warn"), ("SERVER__RATE_PER_SECOND", "1000"), ("SERVER__RATE_BURST", "1000")]
+        {
+            command.env(format!("WAYBILL_{key}"), value);
+        }
         command.arg("serve").arg("--data").arg(workshop.data()).args(["--listen", "127.0.0.1:0"]);
         command.current_dir(workshop.path());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
