@@ -20,8 +20,8 @@ const HEADERS_PER_JOB: usize = 2_048;
 const GROUPS_PER_JOB: usize = 128;
 
 /// Bytes of sort keys and ids that are sorted together; beyond, they go to disk. Each thread of the
-/// pool may hold as many, and one more. A million tasks by a time fit.
-const RUN_BYTES: usize = 24 << 20;
+/// pool may hold as many, and one more. A million tasks by a time fit where there are two.
+const RUN_BYTES: usize = 16 << 20;
 
 /// Which tasks, in which order, and which page of them.
 #[derive(Debug, Clone)]
