@@ -44,7 +44,8 @@ fn two_exports_of_everything_and_small_ones_beside_them_fit_in_the_memory_that_i
         over.store(true, Ordering::Relaxed);
         (big.0, big.1, small.join().unwrap())
     });
-    assert!(small.iter().all(|size| *size == small[0]), "{small:?}");
+    // The time it was made stands in each, and deflates to a few bytes more or less.
+    assert!(small.iter().all(|size| size.abs_diff(small[0]) < 100), "{small:?}");
     assert!(workbook > small[0] && zip > small[0], "{workbook} {zip} {}", small[0]);
     // Told only where there is a /proc.
     if let Some(peak) = machine::peak_bytes(server.process.id()) {
