@@ -12,12 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{COLUMNS, NOW, ORGANIZATION, Took, caller, filled_with, line, once};
+use common::{NOW, ORGANIZATION, Took, caller, filled_with, line, once};
 use rust_xlsxwriter::Workbook;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use waybill::app::App;
 use waybill::auth::Claims;
+use waybill::baseline::COLUMNS;
 use waybill::demo;
 use waybill::domain::{ExportLog, Filter, Id, Moment, Order, json};
 use waybill::store::Selection;

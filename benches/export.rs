@@ -7,9 +7,9 @@
 
 mod common;
 
-use common::{COLUMNS, ORGANIZATION, Sink, Took, baseline, caller, filled, line, median, peak_memory, sizes};
+use common::{ORGANIZATION, Sink, Took, baseline, caller, filled, line, median, peak_memory, sizes};
 use waybill::app::App;
-use waybill::baseline::{deflated_json, everything, workbook};
+use waybill::baseline::{COLUMNS, deflated_json, everything, workbook};
 use waybill::export;
 use waybill::kit::meter::Meter;
 

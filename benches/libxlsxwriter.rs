@@ -8,9 +8,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{COLUMNS, ORGANIZATION, Sink, caller, filled, line, median, once, sizes};
+use common::{ORGANIZATION, Sink, caller, filled, line, median, once, sizes};
 use waybill::app::App;
-use waybill::baseline::everything;
+use waybill::baseline::{COLUMNS, everything};
 use waybill::domain::{Id, json};
 use waybill::export;
 use waybill::kit::meter::Meter;

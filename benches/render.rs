@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::{COLUMNS, NOW, ORGANIZATION, Sink, baseline, filled, line, median, sizes};
+use common::{NOW, ORGANIZATION, Sink, baseline, filled, line, median, sizes};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use waybill::app::App;
+use waybill::baseline::COLUMNS;
 use waybill::domain::{Column, ColumnKind, Download, Error, Filter, Order, Value, ValueRef, Zone, json};
 use waybill::kit::ordered::ordered;
 use waybill::render::{About, Renderer, Row, Spec, rows_per_block};

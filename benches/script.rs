@@ -9,9 +9,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{COLUMNS, NOW, ORGANIZATION, Sink, Took, caller, filled, median, sizes};
+use common::{NOW, ORGANIZATION, Sink, Took, caller, filled, median, sizes};
 use rayon::prelude::*;
 use serde_json::json;
+use waybill::baseline::COLUMNS;
 use waybill::demo;
 use waybill::domain::json::pairs;
 use waybill::domain::{ExportConfig, Id, Zone};

@@ -15,6 +15,22 @@ use crate::store::{Record, Selection};
 /// The letters of a time that a date cell is made of: `2026-01-31T12:00:00`.
 const SECONDS_OF_TIME: usize = 19;
 
+/// Six texts, three times, three numbers, which the tasks of `demo` have.
+pub const COLUMNS: [&str; 12] = [
+    "_id",
+    "title",
+    "flow",
+    "status",
+    "refId",
+    "address",
+    "createdTime",
+    "startTime",
+    "doneTime",
+    "duration",
+    "travelDistance",
+    "weight",
+];
+
 /// All tasks of an organisation, in the usual order.
 ///
 /// # Errors

@@ -21,21 +21,6 @@ const RUNS: usize = 5;
 const BASELINE_RUNS: usize = 3;
 /// Rows beyond which a baseline is run once.
 const LONG_ROWS: u64 = 100_000;
-/// Six texts, three times, three numbers.
-pub const COLUMNS: [&str; 12] = [
-    "_id",
-    "title",
-    "flow",
-    "status",
-    "refId",
-    "address",
-    "createdTime",
-    "startTime",
-    "doneTime",
-    "duration",
-    "travelDistance",
-    "weight",
-];
 
 /// The numbers of tasks that are measured: `WAYBILL_BENCH_ROWS`, comma-separated.
 pub fn sizes() -> Vec<u64> {

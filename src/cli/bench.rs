@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::Claims;
-use crate::baseline;
+use crate::baseline::{self, COLUMNS};
 use crate::demo;
 use crate::domain::limits::MAX_EXPORT_ROWS;
 use crate::domain::{Id, Result as Done};
@@ -30,21 +30,6 @@ use workshop::Workshop;
 use super::fail::Failure;
 use super::{Place, start};
 
-/// Six texts, three times, three numbers.
-const COLUMNS: [&str; 12] = [
-    "_id",
-    "title",
-    "flow",
-    "status",
-    "refId",
-    "address",
-    "createdTime",
-    "startTime",
-    "doneTime",
-    "duration",
-    "travelDistance",
-    "weight",
-];
 /// What three more columns compute.
 const EXPRESSIONS: [(&str, &str); 3] = [
     ("pace", "if task.duration > 0 { task.travelDistance / task.duration } else { () }"),
