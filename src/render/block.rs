@@ -170,11 +170,13 @@ impl BlockBuilder {
         if self.shared.deflated && self.shared.download == Download::Json {
             self.bytes.extend_from_slice(b"]\n");
         }
-        self.deflate()?;
         let body = match self.packer {
             Packer::None => Body::Plain(self.bytes),
-            Packer::Plain(deflater) => Body::Piece(deflater.finish()?),
-            Packer::Layout(deflater) => Body::Piece(deflater.finish()),
+            Packer::Plain(mut deflater) => {
+                deflater.push(&self.bytes)?;
+                Body::Piece(deflater.finish()?)
+            }
+            Packer::Layout(deflater) => Body::Piece(deflater.finish(&self.bytes, &mut self.rows_of_sheet.marks)),
         };
         let Rows { repairs, links, lists, .. } = self.rows_of_sheet;
         let batches = lists.into_iter().map(Gathered::finish).collect::<Result<_, _>>()?;

@@ -289,7 +289,7 @@ impl Row<'_> {
         let place = start + "<row r=\"\"".len() + self.number.len();
         let height = format!(" ht=\"{}\"", height(self.lines));
         self.out.splice(place..place, height.bytes());
-        let marks = self.rows.marks.iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number]);
+        let marks = self.rows.marks.iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number, &mut mark.value]);
         let moved = marks.chain([&mut self.rows.value_end]).filter(|moved| **moved > place);
         moved.for_each(|moved| *moved += height.len());
     }
@@ -299,12 +299,20 @@ impl Row<'_> {
         let number = self.out.len() + column.start.len();
         let of_style = Form::ALL * style.unwrap_or_default() as usize;
         let form_number = of_style + form as usize;
-        self.rows.marks.push(Mark { at: self.rows.value_end, column: column.number, number, form: form_number });
         self.put(&[&column.start, self.number]);
         if let Some(style) = style {
             self.put(&["\" s=\"", itoa::Buffer::new().format(style)]);
         }
         self.put(&[form.head()]);
+        let (at, value) = (self.rows.value_end, self.out.len());
+        self.rows.marks.push(Mark {
+            at,
+            column: column.number,
+            number,
+            form: form_number,
+            value,
+            is_text: matches!(form, Form::Text | Form::Spaced),
+        });
     }
 
     /// What follows the value that was just written.
