@@ -30,6 +30,7 @@ mod moments;
 mod names;
 mod repairs;
 mod sheet;
+mod short;
 mod shown;
 mod skeleton;
 mod styles;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use crate::domain::moment::date;
 use crate::domain::{Moment, Time, Zone};
 
+use super::short::Short;
+
 const DAY_MILLIS: i64 = 86_400_000;
 /// Days from 1899-12-30 to 1970-01-01.
 const EPOCH_DAYS: i64 = 25_569;
@@ -28,20 +30,17 @@ impl Serial {
     /// reader rounds to, and shorter than what a float would need to be told apart from all others.
     pub(super) fn put(self, out: &mut Vec<u8>) {
         const DECIMALS: usize = 10;
-        const SCALE: i64 = 10_i64.pow(DECIMALS as u32);
-        out.extend_from_slice(itoa::Buffer::new().format(self.day).as_bytes());
-        let mut fraction = (self.millis * SCALE + DAY_MILLIS / 2) / DAY_MILLIS;
-        if fraction == 0 {
-            return;
+        const SCALE: u64 = 10_u64.pow(DECIMALS as u32);
+        let (day, millis) = (self.day as u64, self.millis as u64);
+        let fraction = (millis * SCALE + DAY_MILLIS as u64 / 2) / DAY_MILLIS as u64;
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(day * SCALE + fraction).as_bytes();
+        let (day, fraction) = digits.split_at(digits.len().saturating_sub(DECIMALS));
+        Short::<8>::new(day).put(out);
+        if let Some(last) = fraction.iter().rposition(|digit| *digit != b'0') {
+            out.push(b'.');
+            Short::<DECIMALS>::new(&fraction[..=last]).put(out);
         }
-        let mut digits = [b'0'; DECIMALS];
-        for digit in digits.iter_mut().rev() {
-            *digit += (fraction % 10) as u8;
-            fraction /= 10;
-        }
-        let length = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
-        out.push(b'.');
-        out.extend_from_slice(&digits[..length]);
     }
 }
 
@@ -74,6 +73,14 @@ impl Serials {
         match of_utc(text.as_bytes()).or_else(|| Moment::parse(text, &self.zone)) {
             Some(at) => self.of(Time { at, offset_seconds: None }),
             None => Shown::Never,
+        }
+    }
+
+    /// A date-time of the form in which nearly all are stored, if it stands in a cell as nearly all do.
+    pub(super) fn of_plain(&mut self, text: &[u8]) -> Option<Serial> {
+        match self.of(Time { at: of_utc(text)?, offset_seconds: None }) {
+            Shown::Cell(serial) => Some(serial),
+            Shown::Twice(_) | Shown::Never => None,
         }
     }
 
@@ -130,23 +137,23 @@ fn serial(day: i64, millis: i64) -> Shown {
 /// `2025-06-15T08:00:00+00:00`, `2025-06-15T08:00:00Z`: the forms in which nearly all times are
 /// stored. Whatever is unusual about a time is left to the library.
 fn of_utc(text: &[u8]) -> Option<Moment> {
-    let (front, zone) = text.split_at_checked(19)?;
+    let (front, zone) = text.split_first_chunk::<19>()?;
     if !matches!(zone, b"+00:00" | b"Z") {
         return None;
     }
-    let pattern = *b"0000-00-00T00:00:00";
-    let fits = front.iter().zip(pattern).all(|(byte, wanted)| match wanted {
-        b'0' => byte.is_ascii_digit(),
-        other => *byte == other,
-    });
-    if !fits {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _] = front else { return None };
+    let mut highest = 0;
+    let mut digit = |at: usize| {
+        let digit = front[at].wrapping_sub(b'0');
+        highest = digit.max(highest);
+        i64::from(digit)
+    };
+    let mut two = |at: usize| digit(at) * 10 + digit(at + 1);
+    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
+    if highest > 9 {
         return None;
     }
-    let number = |at: usize, digits: usize| {
-        front[at..at + digits].iter().fold(0_i64, |number, byte| number * 10 + i64::from(byte - b'0'))
-    };
-    let (year, month, day) = (number(0, 4), number(5, 2), number(8, 2));
-    let (hour, minute, second) = (number(11, 2), number(14, 2), number(17, 2));
     if !(1..=12).contains(&month)
         || !(1..=month_days(year, month)).contains(&day)
         || hour > 23
