@@ -5,20 +5,29 @@
 //! words are looked up. Whatever is proposed is compared byte by byte before it is used, so that a wrong
 //! proposal costs time and nothing else.
 
+use std::cell::Cell;
+use std::mem;
+
 use super::deflate::Piece;
 use super::tokens::Tokens;
 
 /// How far back a copy may reach (RFC 1951, 2).
 const WINDOW: usize = 32 * 1024;
 const LONGEST_COPY: usize = 258;
+/// Bytes that make the codes: enough to know the data by.
+const FIRST: usize = 128 * 1024;
+/// Bytes that are gathered before they are deflated: so few that they stay in a core's nearest cache.
+const GATHER: usize = 16 * 1024;
+/// Bytes that may lie in the window before old ones are cleared away.
+const FULL: usize = 4 * WINDOW;
 /// A shorter copy costs as much as its literals.
 const SHORTEST_COPY: usize = 4;
 /// The same for one that reaches further back than about three rows, at more bits for its distance.
 const SHORTEST_FAR_COPY: usize = 6;
 const FAR: usize = 2 * 1024;
 /// The bits of a word's place in the table of words, and of a value's in the table of values.
-const WORD_BITS: u32 = 12;
-const VALUE_BITS: u32 = 12;
+const WORD_BITS: u32 = 11;
+const VALUE_BITS: u32 = 11;
 
 /// Where a cell begins, and which ones it resembles.
 #[derive(Debug, Clone, Copy)]
@@ -49,9 +58,14 @@ impl Places {
             self.0.resize(thing + 1, 0);
         }
         let here = (place + 1) as u32;
-        let before = std::mem::replace(&mut self.0[thing], here);
+        let before = mem::replace(&mut self.0[thing], here);
         (0 < before && before < here).then(|| (here - before) as usize)
     }
+}
+
+thread_local! {
+    /// One that is done with its piece: memory that the system gives anew costs more than to fill it.
+    static SPARE: Cell<Option<Box<LayoutDeflater>>> = const { Cell::new(None) };
 }
 
 /// Makes one piece.
@@ -70,45 +84,65 @@ pub(super) struct LayoutDeflater {
     tokens: Tokens,
     crc: crc32fast::Hasher,
     length: u64,
+    /// Room for a window and marks, while there are none.
+    room: (Vec<u8>, Vec<Mark>),
 }
 
 impl LayoutDeflater {
-    pub(super) fn new() -> Self {
-        Self {
-            history: 0,
-            gone: 0,
-            cells: Places::default(),
-            above: Places::default(),
-            forms: Places::default(),
-            values: Places(vec![0; 1 << VALUE_BITS]),
-            words: Places(vec![0; 1 << WORD_BITS]),
-            tokens: Tokens::default(),
-            crc: crc32fast::Hasher::new(),
-            length: 0,
-        }
+    pub(super) fn new() -> Box<Self> {
+        SPARE.take().unwrap_or_else(|| {
+            Box::new(Self {
+                history: 0,
+                gone: 0,
+                cells: Places::default(),
+                above: Places::default(),
+                forms: Places::default(),
+                values: Places(vec![0; 1 << VALUE_BITS]),
+                words: Places(vec![0; 1 << WORD_BITS]),
+                tokens: Tokens::default(),
+                crc: crc32fast::Hasher::new(),
+                length: 0,
+                room: Default::default(),
+            })
+        })
     }
 
-    /// The bytes of the window that wait.
-    pub(super) fn waiting(&self, window: &[u8]) -> usize {
-        window.len() - self.history
+    /// An empty window and no marks, to be filled.
+    pub(super) fn room(&mut self) -> (Vec<u8>, Vec<Mark>) {
+        mem::take(&mut self.room)
+    }
+
+    /// Whether so many bytes of the window wait that they are to be taken in.
+    pub(super) fn is_due(&self, window: &[u8]) -> bool {
+        window.len() - self.history >= if self.length == 0 { FIRST } else { GATHER }
     }
 
     /// Takes in what waits at the end of the window and leaves there what later bytes may refer to.
     /// The marks rise and lie in what waits.
     pub(super) fn push(&mut self, window: &mut Vec<u8>, marks: &mut Vec<Mark>) {
         self.take(window, marks, false);
-        let gone = window.len().saturating_sub(WINDOW);
-        window.drain(..gone);
-        self.gone += gone;
+        if window.len() > FULL {
+            let gone = window.len() - WINDOW;
+            window.drain(..gone);
+            self.gone += gone;
+        }
         self.history = window.len();
     }
 
     /// Takes in the last bytes and ends the piece on a byte.
-    pub(super) fn finish(mut self, window: &[u8], marks: &mut Vec<Mark>) -> Piece {
-        if self.waiting(window) > 0 {
-            self.take(window, marks, true);
+    pub(super) fn finish(mut self: Box<Self>, mut window: Vec<u8>, mut marks: Vec<Mark>) -> Piece {
+        if window.len() > self.history {
+            self.take(&window, &mut marks, true);
         }
-        Piece { bytes: self.tokens.finish(), crc: self.crc, length: self.length }
+        let piece =
+            Piece { bytes: self.tokens.finish(), crc: mem::take(&mut self.crc), length: mem::take(&mut self.length) };
+        window.clear();
+        (self.history, self.gone, self.room) = (0, 0, (window, marks));
+        for places in [&mut self.cells, &mut self.above, &mut self.forms, &mut self.values, &mut self.words] {
+            places.0.fill(0);
+        }
+        SPARE.set(Some(self));
+        piece
     }
 
     fn take(&mut self, window: &[u8], marks: &mut Vec<Mark>, is_all: bool) {
@@ -310,7 +344,7 @@ mod tests {
     /// Deflates pushes of cells and inflates them with the library.
     fn there_and_back(pushes: &[Vec<Cell>]) -> (usize, Vec<u8>) {
         let mut deflater = LayoutDeflater::new();
-        let (mut window, mut marks) = (Vec::new(), Vec::new());
+        let (mut window, mut marks) = deflater.room();
         for cells in pushes {
             for cell in cells {
                 let at = window.len();
@@ -319,9 +353,9 @@ mod tests {
                 window.extend_from_slice(&cell.bytes);
             }
             deflater.push(&mut window, &mut marks);
-            assert!(window.len() <= WINDOW && deflater.waiting(&window) == 0);
+            assert!(window.len() <= FULL && !deflater.is_due(&window));
         }
-        let mut piece = deflater.finish(&window, &mut marks);
+        let mut piece = deflater.finish(window, marks);
         let size = piece.bytes.len();
         piece.bytes.extend(END);
         let mut plain = Vec::new();

@@ -95,11 +95,11 @@ impl Tokens {
     }
 
     /// Ends the block and, on a byte, the bits.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        if let Some(codes) = &self.codes {
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        if let Some(codes) = self.codes.take() {
             self.bits.put(codes.end.0, codes.end.1);
         }
-        self.bits.sync()
+        std::mem::take(&mut self.bits).sync()
     }
 }
 
