@@ -25,6 +25,8 @@ const SHORTEST_COPY: usize = 4;
 /// The same for one that reaches further back than about three rows, at more bits for its distance.
 const SHORTEST_FAR_COPY: usize = 6;
 const FAR: usize = 2 * 1024;
+/// Bytes of a number that may well be the same in other rows.
+const SHORT_NUMBER: usize = 8;
 /// The bits of a word's place in the table of words, and of a value's in the table of values.
 const WORD_BITS: u32 = 11;
 const VALUE_BITS: u32 = 11;
@@ -190,7 +192,10 @@ impl LayoutDeflater {
     /// Goes through a value up to `end`, or as far as a copy reaches.
     fn value(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark) -> usize {
         let above = self.above.replace(mark.column, self.gone + mark.value);
-        let same = whole(window, mark, end).and_then(|slot| self.values.replace(slot, self.gone + mark.value));
+        // Long numbers are seldom the same.
+        let may_repeat = mark.is_text || end.saturating_sub(mark.value) <= SHORT_NUMBER;
+        let slot = if may_repeat { whole(window, mark, end) } else { None };
+        let same = slot.and_then(|slot| self.values.replace(slot, self.gone + mark.value));
         if at < end && same.is_some() {
             at = self.copy(window, at, same, SHORTEST_COPY);
         }

@@ -166,31 +166,32 @@ impl Packed {
         bits.put_all(|bits| {
             let mut rest = bytes;
             for token in tokens {
-                let (literals, after) = rest.split_at(token.literals as usize);
-                self.literals(literals, bits);
+                let literals = token.literals as usize;
+                self.literals(rest, literals, bits);
                 if token.length > 0 {
                     self.copy(token, bits);
                 }
-                rest = &after[usize::from(token.length)..];
+                rest = &rest[literals + usize::from(token.length)..];
             }
         });
     }
 
+    /// So many of the first bytes, four at a time: to put fewer at the end in a loop of its own would mislead
+    /// the processor about where it ends.
     #[inline(always)]
-    fn literals(&self, bytes: &[u8], bits: &mut Putter<'_>) {
-        let (fours, rest) = bytes.as_chunks::<AT_ONCE>();
-        for four in fours {
+    fn literals(&self, bytes: &[u8], mut left: usize, bits: &mut Putter<'_>) {
+        let mut bytes = bytes;
+        while left > 0 {
+            let four = bytes.first_chunk().copied().unwrap_or_else(|| last_few(bytes));
             let (mut some, mut count) = (0, 0);
-            for byte in four {
-                let literal = self.literals[usize::from(*byte)];
+            for (place, byte) in four.into_iter().enumerate() {
+                let literal = if place < left { self.literals[usize::from(byte)] } else { 0 };
                 some |= u64::from(literal >> Self::COUNT_BITS) << (count & Self::COUNT);
                 count += literal;
             }
             bits.put(some, count & Self::COUNT);
-        }
-        for byte in rest {
-            let literal = self.literals[usize::from(*byte)];
-            bits.put(u64::from(literal >> Self::COUNT_BITS), literal & Self::COUNT);
+            left = left.saturating_sub(AT_ONCE);
+            bytes = bytes.get(AT_ONCE..).unwrap_or_default();
         }
     }
 
@@ -204,6 +205,12 @@ impl Packed {
         let some = some << (length & Self::COUNT) | u64::from(length >> Self::COUNT_BITS);
         bits.put(some, (length + distance & Self::COUNT) + extra);
     }
+}
+
+/// Fewer than four bytes, and zeros.
+#[cold]
+fn last_few(bytes: &[u8]) -> [u8; AT_ONCE] {
+    std::array::from_fn(|place| bytes.get(place).copied().unwrap_or_default())
 }
 
 /// The symbol of a distance less 1, and how many bits it has behind it: it is told by the highest bit
