@@ -174,14 +174,14 @@ impl LayoutDeflater {
         // A copy may have run past it.
         let number = mark.number.min(end);
         if at < number {
-            at = self.copy(window, at, above, SHORTEST_COPY);
+            at = self.parts(window, at, number, above);
             if at < number {
                 at = self.words(window, at, number);
             }
         }
         let value = mark.value.min(end);
         if at < value {
-            at = self.copy(window, at, beside, SHORTEST_COPY);
+            at = self.copy(window, at, beside);
             if at < value {
                 at = self.parts(window, at, value, above);
             }
@@ -197,7 +197,7 @@ impl LayoutDeflater {
         let slot = if may_repeat { whole(window, mark, end) } else { None };
         let same = slot.and_then(|slot| self.values.replace(slot, self.gone + mark.value));
         if at < end && same.is_some() {
-            at = self.copy(window, at, same, SHORTEST_COPY);
+            at = self.copy(window, at, same);
         }
         if at < end {
             at = self.parts(window, at, end, above);
@@ -209,9 +209,9 @@ impl LayoutDeflater {
     }
 
     /// Copies from this distance what is the same there, if it is enough.
-    fn copy(&mut self, window: &[u8], at: usize, distance: Option<usize>, shortest: usize) -> usize {
+    fn copy(&mut self, window: &[u8], at: usize, distance: Option<usize>) -> usize {
         let Some(distance) = distance else { return at };
-        let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { shortest };
+        let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
         let length = common(window, at, distance);
         if length < shortest {
             return at;
@@ -255,7 +255,7 @@ impl LayoutDeflater {
         let Some(four) = four(window, at) else { return at };
         let slot = (four.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
         let distance = self.words.replace(slot, self.gone + at);
-        self.copy(window, at, distance, SHORTEST_COPY)
+        self.copy(window, at, distance)
     }
 }
 
@@ -326,50 +326,21 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::render::deflate::END;
+    use crate::render::trial::{Cell, deflated};
 
-    /// A cell with what is told of it, right or wrong.
-    #[derive(Debug, Clone, Default)]
-    struct Cell {
-        column: usize,
-        form: usize,
-        /// Bytes before the number of its row, and before its value.
-        before_number: usize,
-        before_value: usize,
-        bytes: Vec<u8>,
-    }
-
-    impl Cell {
-        fn of(column: usize, bytes: &[u8]) -> Self {
-            Self { column, bytes: bytes.to_vec(), ..Self::default() }
-        }
+    fn cell_of(column: usize, bytes: &[u8]) -> Cell {
+        Cell { column, bytes: bytes.to_vec(), ..Cell::default() }
     }
 
     /// Deflates pushes of cells and inflates them with the library.
     fn there_and_back(pushes: &[Vec<Cell>]) -> (usize, Vec<u8>) {
-        let mut deflater = LayoutDeflater::new();
-        let (mut window, mut marks) = deflater.room();
-        for cells in pushes {
-            for cell in cells {
-                let at = window.len();
-                let (number, value) = (at + cell.before_number, at + cell.before_value);
-                marks.push(Mark { at, column: cell.column, number, form: cell.form, value, is_text: cell.form < 2 });
-                window.extend_from_slice(&cell.bytes);
-            }
-            deflater.push(&mut window, &mut marks);
-            assert!(window.len() <= FULL && !deflater.is_due(&window));
-        }
-        let mut piece = deflater.finish(window, marks);
-        let size = piece.bytes.len();
-        piece.bytes.extend(END);
+        let (bytes, crc, length) = deflated(pushes);
         let mut plain = Vec::new();
-        flate2::read::DeflateDecoder::new(piece.bytes.as_slice()).read_to_end(&mut plain).unwrap();
-        assert_eq!(piece.length, plain.len() as u64);
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&plain);
-        assert_eq!(piece.crc.finalize(), crc.finalize());
-        (size, plain)
+        flate2::read::DeflateDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
+        let mut expected = crc32fast::Hasher::new();
+        expected.update(&plain);
+        assert_eq!((crc, length), (expected.finalize(), plain.len() as u64));
+        (bytes.len(), plain)
     }
 
     fn joined(pushes: &[Vec<Cell>]) -> Vec<u8> {
@@ -379,8 +350,8 @@ mod tests {
     #[test]
     fn nothing_is_an_empty_stream() {
         assert_eq!(there_and_back(&[]).1, b"");
-        assert_eq!(there_and_back(&[vec![Cell::of(0, b"")]]).1, b"");
-        assert_eq!(there_and_back(&[vec![Cell::of(3, b"x")]]).1, b"x");
+        assert_eq!(there_and_back(&[vec![cell_of(0, b"")]]).1, b"");
+        assert_eq!(there_and_back(&[vec![cell_of(3, b"x")]]).1, b"x");
     }
 
     #[test]
@@ -394,6 +365,7 @@ mod tests {
                 form: 0,
                 before_number: head.len(),
                 before_value: frame.len(),
+                is_text: true,
                 bytes: (frame + value).into_bytes(),
             }
         };
@@ -413,8 +385,8 @@ mod tests {
             (state >> 56) as u8
         };
         let pushes = vec![
-            vec![Cell::of(0, &[b'a'; 100_000]), Cell::of(1, &(0..90_000).map(|_| noise()).collect::<Vec<_>>())],
-            vec![Cell::of(1, &[b'a'; 259]), Cell::of(0, &(0..70_000).map(|_| noise() & 3).collect::<Vec<_>>())],
+            vec![cell_of(0, &[b'a'; 100_000]), cell_of(1, &(0..90_000).map(|_| noise()).collect::<Vec<_>>())],
+            vec![cell_of(1, &[b'a'; 259]), cell_of(0, &(0..70_000).map(|_| noise() & 3).collect::<Vec<_>>())],
         ];
         assert!(there_and_back(&pushes).1 == joined(&pushes));
     }
@@ -426,15 +398,15 @@ mod tests {
             1 => (any::<u8>(), 1_usize..700).prop_map(|(byte, length)| vec![byte; length]),
         ];
         let before = || prop_oneof![4 => 6_usize..20, 1 => 0_usize..900];
-        (0_usize..5, 0_usize..3, before(), before(), bytes).prop_map(
-            |(column, form, before_number, before_value, bytes)| Cell {
-                column,
-                form,
-                before_number,
-                before_value,
-                bytes,
-            },
-        )
+        let told = (0_usize..5, 0_usize..3, before(), before(), any::<bool>());
+        (told, bytes).prop_map(|((column, form, before_number, before_value, is_text), bytes)| Cell {
+            column,
+            form,
+            before_number,
+            before_value,
+            is_text,
+            bytes,
+        })
     }
 
     proptest! {

@@ -38,6 +38,8 @@ mod styles;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod tokens;
+#[cfg(any(test, fuzzing))]
+pub mod trial;
 mod widths;
 
 use std::io::Write;
