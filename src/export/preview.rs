@@ -109,7 +109,8 @@ fn rows(plan: &Plan, told: &mut Told) -> Result<(Vec<Vec<Json>>, u64)> {
                 && count <= MOST_ROWS
             {
                 let cells = plan.columns.iter().zip(*cells);
-                rows.push(cells.map(|(column, value)| render::shown(*value, column.kind, &plan.zone)).collect());
+                let shown = cells.map(|(column, value)| render::shown(*value, column.kind, &plan.zone));
+                rows.push(shown.collect::<Result<_>>()?);
             }
             Ok(())
         })

@@ -190,7 +190,7 @@ fn sample(plan: &Plan) -> Result<Vec<Vec<Value>>> {
     let Some(first) = Spans::new(plan, SAMPLE_ROWS, true).next() else { return Ok(rows) };
     plan.each_row(&first, &mut Told::default(), &mut |row| {
         if let Row::Of(_, cells) = row {
-            rows.push(cells.iter().map(|value| value.owned()).collect());
+            rows.push(cells.iter().map(|value| value.owned()).collect::<Result<_>>()?);
         }
         Ok(())
     })?;

@@ -127,7 +127,7 @@ impl BlockBuilder {
     /// Adds the next row.
     ///
     /// # Errors
-    /// `Internal` when the bytes cannot be compressed.
+    /// `Internal` when raw JSON is no text, or the bytes cannot be compressed.
     pub fn row(&mut self, row: &Row<'_>) -> domain::Result<()> {
         let (shared, out) = (&*self.shared, &mut self.bytes);
         match shared.download {
@@ -142,13 +142,13 @@ impl BlockBuilder {
                     (true, false) => b"",
                     (false, _) => b",\n",
                 });
-                json::row(shared, row, out);
+                json::row(shared, row, out)?;
             }
             Download::Ndjson => {
-                json::row(shared, row, out);
+                json::row(shared, row, out)?;
                 out.push(b'\n');
             }
-            Download::Csv => csv::row(row.cells(), shared.csv_neutralise, out),
+            Download::Csv => csv::row(row.cells(), shared.csv_neutralise, out)?,
         }
         self.rows += 1;
         let waiting = match &self.packer {

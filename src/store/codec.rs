@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::str;
 
 use super::catalog::Catalog;
-use crate::domain::{Header, Id, Moment, Status, Task, TaskRead};
+use crate::domain::{Header, Id, Moment, Raw, Status, Task, TaskRead};
 
 const FORM: u8 = 1;
 const FRONT: usize = 72;
@@ -139,14 +139,14 @@ impl<'a> Record<'a> {
         Some(self.at(self.starts, place)? as usize..self.at(self.ends, place)? as usize)
     }
 
-    /// The raw value that lies there; nothing if the bytes are no text.
-    pub(super) fn value(&self, place: Range<usize>) -> Option<&'a str> {
-        str::from_utf8(self.json.get(place)?).ok()
+    /// The raw value that lies there.
+    pub(super) fn value(&self, place: Range<usize>) -> Option<Raw<'a>> {
+        self.json.get(place).map(Raw::new)
     }
 
-    /// The raw value of a field.
+    /// The raw value of a field; nothing if the bytes are no text.
     fn raw(&self, number: u32) -> Option<&'a str> {
-        self.value(self.find(number, &mut 0)?)
+        self.value(self.find(number, &mut 0)?)?.text().ok()
     }
 
     /// The numbers of its fields.

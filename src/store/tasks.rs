@@ -10,7 +10,7 @@ use super::error::Error;
 use super::group::{self, Entry, Group, Spread};
 use super::schema::{self, TaskKey, field_key, id_of, key};
 use super::{Catalog, Edit, Rows, View};
-use crate::domain::{self, Id, Task};
+use crate::domain::{self, Id, Raw, Task};
 
 /// What putting a task did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Record<'a> {
     pub id: Id,
     record: &'a codec::Record<'a>,
     /// The raw JSON of each field that was asked for, in that order.
-    pub cells: &'a [Option<&'a str>],
+    pub cells: &'a [Option<Raw<'a>>],
 }
 
 impl<'a> Record<'a> {
@@ -135,7 +135,7 @@ impl View {
     /// Shows these tasks to `each`, in the order of `ids`, with the raw values of `fields`.
     ///
     /// # Errors
-    /// Those of `each`, which stop it; `Internal` when one of the tasks is not there.
+    /// Those of `each`, which stop it; `Internal` when one of the tasks is not there or no text.
     pub fn read(
         &self,
         organization: Id,
@@ -161,15 +161,17 @@ impl View {
                     None => None,
                 });
             }
-            each(&Record { id: *id, record: &record, cells: &cells })?;
+            // Whoever stumbles over bytes that are no text does not know of which task they are.
+            let with_id = |error| if record.json().is_some() { error } else { Error::Record(*id).into() };
+            each(&Record { id: *id, record: &record, cells: &cells }).map_err(with_id)?;
             unused = emptied(cells);
         }
         Ok(())
     }
 }
 
-/// The same memory for texts of another life: collecting a vector from itself allocates nothing.
-fn emptied<'b>(mut cells: Vec<Option<&str>>) -> Vec<Option<&'b str>> {
+/// The same memory for values of another life: collecting a vector from itself allocates nothing.
+fn emptied<'b>(mut cells: Vec<Option<Raw<'_>>>) -> Vec<Option<Raw<'b>>> {
     cells.clear();
     cells.into_iter().map(|_| None).collect()
 }
