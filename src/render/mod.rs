@@ -117,7 +117,7 @@ pub fn rows_per_block(download: Download, columns: usize, rows: u64) -> usize {
     match download {
         Download::Xlsx => (SHEET_BLOCK_BYTES / (CELL_BYTES * columns.max(1))).clamp(64, 8_192),
         Download::Json if rows > JSON_PART_TASKS => JSON_PART_TASKS as usize,
-        Download::Json | Download::Csv | Download::Ndjson => 500,
+        Download::Json | Download::Csv | Download::Ndjson => 512,
     }
 }
 
