@@ -70,6 +70,8 @@ pub struct Spec {
     pub zone: Zone,
     /// Whether date-times are written as texts.
     pub dates_as_text: bool,
+    /// Whether the rows of a sheet are deflated by what is known of their layout; else by the library.
+    pub by_layout: bool,
     /// Whether texts that a spreadsheet might run get an apostrophe in CSV.
     pub csv_neutralise: bool,
     /// The moment that the file gives as that of its making.
