@@ -95,6 +95,11 @@ impl Scripted {
         used.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The keys that are read of each task; none when a script looks at all of them.
+    pub(super) fn wanted(&self) -> Option<&[String]> {
+        (!self.whole).then_some(self.keys.as_slice())
+    }
+
     /// The keys that [`count`](Self::count) needs.
     pub(super) fn looked_at(&self) -> &[String] {
         &self.looked_at

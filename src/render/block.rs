@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub deflated: bool,
     pub zone: Zone,
     pub dates_as_text: bool,
+    pub by_layout: bool,
     /// For each column the JSON key with its colon.
     pub keys: Vec<String>,
     pub csv_neutralise: bool,
@@ -46,6 +47,7 @@ impl Shared {
             deflated: matches!(super::extension(spec.download, spec.rows), "xlsx" | "zip"),
             zone: spec.zone.clone(),
             dates_as_text: spec.dates_as_text,
+            by_layout: spec.by_layout,
             keys: spec.columns.iter().map(|column| format!("{}:", domain::json::quote(&column.id))).collect(),
             csv_neutralise: spec.csv_neutralise,
             sheet,
@@ -73,7 +75,7 @@ impl Encoder {
         let mut rows_of_sheet = Rows::new(self.0.zone.clone(), &self.0.sheet);
         let mut bytes = Vec::new();
         let packer = match self.0.download {
-            Download::Xlsx => {
+            Download::Xlsx if self.0.by_layout => {
                 let mut deflater = LayoutDeflater::new();
                 (bytes, rows_of_sheet.marks) = deflater.room();
                 Packer::Layout(deflater)
@@ -188,6 +190,7 @@ impl BlockBuilder {
             Packer::Plain(deflater) => {
                 deflater.push(&self.bytes)?;
                 self.bytes.clear();
+                self.rows_of_sheet.forget_places();
             }
             Packer::Layout(deflater) => {
                 deflater.push(&mut self.bytes, &mut self.rows_of_sheet.marks);

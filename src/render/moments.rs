@@ -1,6 +1,7 @@
 //! Date-times as Excel counts them: days since 1899-12-30 in the wall clock of a zone.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::domain::moment::date;
 use crate::domain::{Moment, Time, Zone};
@@ -16,6 +17,9 @@ const FIRST_DAY: i64 = 61;
 const LAST_DAY: i64 = 2_958_465;
 /// No zone has changed its clock since 1970 at another moment than a quarter of an hour in UTC.
 const QUARTER_MILLIS: i64 = 15 * 60 * 1000;
+
+/// Stretches of time without a change of the clock that are remembered: those of eight years, in most zones.
+const MOST_STEADY: usize = 16;
 
 /// A date-time as a worksheet has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +63,15 @@ pub(super) enum Shown {
 pub(super) struct Serials {
     zone: Zone,
     is_utc: bool,
-    /// For each quarter of an hour the milliseconds to UTC, and whether the clock shows it twice.
+    /// Stretches of time, in milliseconds, through which the clock is not set, and how far it is from UTC.
+    steady: Vec<(Range<i64>, i64)>,
+    /// For each other quarter of an hour the milliseconds to UTC, and whether the clock shows it twice.
     offsets: HashMap<i64, (i64, bool)>,
 }
 
 impl Serials {
     pub(super) fn new(zone: Zone) -> Self {
-        Self { is_utc: zone == Zone::utc(), zone, offsets: HashMap::new() }
+        Self { is_utc: zone == Zone::utc(), zone, steady: Vec::new(), offsets: HashMap::new() }
     }
 
     /// A date-time as it is written.
@@ -113,6 +119,9 @@ impl Serials {
         if self.is_utc {
             return Some((0, false));
         }
+        if let Some((_, offset)) = self.steady.iter().find(|(stretch, _)| stretch.contains(&moment.0)) {
+            return Some((*offset, false));
+        }
         let measured = |zone: &Zone| {
             let offset = civil_millis(&zone.civil(moment)?) - moment.0;
             Some((offset, zone.shows_twice(moment)))
@@ -125,7 +134,13 @@ impl Serials {
             return Some(*offset);
         }
         let offset = measured(&self.zone)?;
-        self.offsets.insert(quarter, offset);
+        let steady = self.zone.steady(moment)?;
+        let steady = steady.start.0.saturating_add(DAY_MILLIS)..steady.end.0.saturating_sub(DAY_MILLIS);
+        if steady.contains(&moment.0) && self.steady.len() < MOST_STEADY {
+            self.steady.push((steady, offset.0));
+        } else {
+            self.offsets.insert(quarter, offset);
+        }
         Some(offset)
     }
 }
@@ -243,6 +258,21 @@ mod tests {
         assert_eq!(at(&mut berlin, "2025-10-25T23:59:59Z"), 2.0);
         assert_eq!(at(&mut berlin, "2025-10-26T02:00:00Z"), 3.0);
         assert_eq!(at(&mut berlin, "2025-01-15T12:00:00Z"), 13.0);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_zone_is_what_it_says() {
+        for name in ["Europe/Berlin", "Asia/Jakarta", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"] {
+            let zone = Zone::named(name).unwrap();
+            let mut serials = Serials::new(zone.clone());
+            for step in 0..60_000 {
+                // To and fro over thirty years, by odd steps.
+                let moment = Moment((step * 77_777_777_777_i64).rem_euclid(946_684_800_000) + 946_684_800_000);
+                let offset = zone.offset_seconds(moment).map(|seconds| i64::from(seconds) * 1000);
+                let expected = offset.map(|offset| (offset, zone.shows_twice(moment)));
+                assert_eq!(serials.offset(moment), expected, "{name} {}", moment.text());
+            }
+        }
     }
 
     #[test]

@@ -88,6 +88,12 @@ impl Rows {
             value_end: 0,
         }
     }
+
+    /// The bytes that places were counted in are gone.
+    pub(super) fn forget_places(&mut self) {
+        self.marks.clear();
+        self.value_end = 0;
+    }
 }
 
 /// One row; `number` counts from 0 and the header is above it. Items of lists belong to `task`.
