@@ -1,6 +1,6 @@
 //! What scripts cost: a call of each, three columns of them over rows, from one thread to all and in a
 //! whole workbook, and what counting each allocation costs.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -73,14 +73,14 @@ fn session() -> Session {
     Session { now: NOW, zone: Zone::utc(), digest_key: [0; 32], patience: 1 }
 }
 
-/// One thread, one script at a time, tasks that are decoded already.
+/// One thread, one script at a time.
 fn calls(tasks: &[String], programs: impl Iterator<Item = Program>) {
     let (session, args) = (session(), Args::default());
     for program in programs {
-        let rows: Vec<Task> = tasks.iter().map(|task| row(task, program.reads())).collect();
+        let rows: Vec<Row> = tasks.iter().map(|task| Row::new(task, program.reads())).collect();
         let took = median(|| {
-            for task in &rows {
-                let _ = black_box(program.value(&session, task, &args).result);
+            for row in &rows {
+                let _ = black_box(program.value(&session, &row.task(), &args).result);
             }
         });
         told(&format!("{}, one thread", program.label()), tasks.len(), took);
@@ -112,7 +112,8 @@ fn columns(tasks: &[String], programs: &[Program]) {
                 pool.install(|| {
                     tasks.par_chunks(1000).for_each(|chunk| {
                         for task in chunk {
-                            let task = row(task, &keys);
+                            let row = Row::new(task, &keys);
+                            let task = row.task();
                             for program in programs {
                                 let _ = black_box(program.value(&session, &task, &args).result);
                             }
@@ -163,13 +164,25 @@ fn config(computes: bool) -> ExportConfig {
     .unwrap()
 }
 
-/// A row as an export makes it.
-fn row(task: &str, reads: &Reads) -> Task {
-    let Reads::Keys(keys) = reads else { return Task::whole(task) };
-    let pairs = pairs(task).unwrap();
-    let raw = |key: &String| pairs.iter().find(|(name, _)| name == key).map(|(_, raw)| *raw);
-    let names: Arc<[String]> = keys.iter().cloned().collect();
-    Task::of_keys(&names, &names.iter().map(raw).collect::<Vec<_>>())
+/// What an export knows of a task: the keys that scripts look at, and their values.
+struct Row<'a> {
+    names: Arc<[String]>,
+    values: Vec<Option<&'a str>>,
+}
+
+impl<'a> Row<'a> {
+    fn new(task: &'a str, reads: &Reads) -> Self {
+        let Reads::Keys(keys) = reads else { panic!("none of them looks at whole tasks") };
+        let pairs = pairs(task).unwrap();
+        let raw = |key: &String| pairs.iter().find(|(name, _)| name == key).map(|(_, raw)| *raw);
+        let names: Arc<[String]> = keys.iter().cloned().collect();
+        let values = names.iter().map(raw).collect();
+        Self { names, values }
+    }
+
+    fn task(&self) -> Task<'_> {
+        Task::of_keys(&self.names, &self.values)
+    }
 }
 
 fn told(what: &str, rows: usize, took: Took) {

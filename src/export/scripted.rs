@@ -159,7 +159,7 @@ impl Scripted {
         self.flows.get(&record.flow()?)
     }
 
-    fn task(&self, record: &Record<'_>) -> Result<Task> {
+    fn task<'a>(&'a self, record: &'a Record<'a>) -> Result<Task<'a>> {
         if self.whole {
             return Ok(Task::whole(record.json()?));
         }

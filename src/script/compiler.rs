@@ -17,7 +17,7 @@ use super::entry::{Entry, returned};
 use super::fault::Origin;
 use super::lint::{self, Natives, Unit};
 use super::program::Compiled;
-use super::{Program, ScriptKind, engine, interpolation, reads};
+use super::{Program, ScriptKind, engine, formula, interpolation, reads};
 
 /// Bytes of an expression in a config.
 const MAX_EXPRESSION_BYTES: u64 = 16 * 1024;
@@ -81,8 +81,9 @@ impl Compiler {
             ScriptKind::Lib => &[],
         };
         let reads = reads::of(&unit, &self.libs, given_tasks);
+        let formula = given_tasks.first().and_then(|name| formula::formula(&unit, &self.libs, name));
         let (entries, imports) = (Entry::all(&unit.ast), !unit.imports.is_empty());
-        let script = Compiled { origin: unit.origin, kind, text, entries, reads, imports, around };
+        let script = Compiled { origin: unit.origin, kind, text, entries, formula, reads, imports, around };
         Ok(Program::new(Arc::clone(&self.engine), script, self.allowance))
     }
 }
