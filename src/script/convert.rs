@@ -239,7 +239,6 @@ impl Writer {
             _ => Err(format!("gave {} where a cell was expected", kind(given))),
         }
     }
-
 }
 
 /// Nothing for what JSON has no number for.

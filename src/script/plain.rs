@@ -1,6 +1,7 @@
 //! Values without Rhai, as formulas compute with them: texts are lent by the task where they can be.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rhai::{Dynamic, FloatWrapper, ImmutableString};
 
@@ -24,7 +25,9 @@ pub(super) enum Plain<'a> {
     /// A list or map, as it stands in the task or the arguments.
     Json(&'a str),
     /// A list that was made.
-    List(Vec<Plain<'a>>),
+    List(Arc<Vec<Plain<'a>>>),
+    /// A map that was made, by the order of its keys.
+    Map(Arc<Vec<(&'a str, Plain<'a>)>>),
     /// The task itself.
     Task,
 }
@@ -82,6 +85,10 @@ impl<'a> Plain<'a> {
             Self::Link(link) => Dynamic::from(Link((**link).clone())),
             Self::Json(raw) => decode(raw),
             Self::List(items) => items.iter().map(Self::dynamic).collect::<Option<Vec<_>>>()?.into(),
+            Self::Map(pairs) => {
+                let pair = |(key, value): &(&str, Plain)| Some(((*key).into(), value.dynamic()?));
+                pairs.iter().map(pair).collect::<Option<rhai::Map>>()?.into()
+            }
             Self::Task => return None,
         })
     }
@@ -105,9 +112,32 @@ impl<'a> Plain<'a> {
             Self::Int(number) => number.to_string(),
             Self::Float(number) => convert::number(*number)?,
             Self::Json(_) | Self::List(_) => return convert::cell(&self.dynamic()?, most_bytes).ok(),
-            Self::Task => return None,
+            Self::Map(_) | Self::Task => return None,
         };
         (json.len() <= most_bytes).then(|| Value::Json(json.into()))
+    }
+
+    /// The rows that it is, all of at most so many bytes; nothing for what is no map or list of maps.
+    pub fn rows(&self, most_bytes: usize) -> Option<Vec<Vec<(String, Value)>>> {
+        let mut left = most_bytes;
+        match self {
+            Self::Unit => Some(Vec::new()),
+            Self::Map(_) => Some(vec![self.row(&mut left)?]),
+            Self::List(rows) => rows.iter().map(|row| row.row(&mut left)).collect(),
+            _ => None,
+        }
+    }
+
+    fn row(&self, left: &mut usize) -> Option<Vec<(String, Value)>> {
+        let Self::Map(pairs) = self else { return None };
+        let pair = |(key, value): &(&str, Plain)| {
+            let cell = value.cell(*left)?;
+            if let Value::Json(json) = &cell {
+                *left -= json.len();
+            }
+            Some(((*key).to_owned(), cell))
+        };
+        pairs.iter().map(pair).collect()
     }
 
     /// As it is written within a text; nothing for what Rhai must write.
@@ -119,7 +149,7 @@ impl<'a> Plain<'a> {
             Self::Float(number) => Cow::Owned(FloatWrapper::new(*number).to_string()),
             Self::Text(text) => Cow::Borrowed(text),
             Self::Link(link) => Cow::Borrowed(link.words()),
-            Self::Time(_) | Self::Json(_) | Self::List(_) | Self::Task => return None,
+            Self::Time(_) | Self::Json(_) | Self::List(_) | Self::Map(_) | Self::Task => return None,
         })
     }
 }

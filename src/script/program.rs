@@ -34,7 +34,7 @@ struct Inner {
     hash: String,
     reads: Reads,
     entries: Vec<Entry>,
-    formula: Option<Formula>,
+    formulas: Vec<(&'static str, Formula)>,
     bounds: Bounds,
     engine: Arc<Engine>,
     allowance: Allowance,
@@ -48,8 +48,8 @@ pub(super) struct Compiled<'a> {
     pub text: &'a str,
     /// What it can be asked for.
     pub entries: Vec<Entry>,
-    /// What `value` or `include` can be computed by instead, if it is no more than that.
-    pub formula: Option<Formula>,
+    /// Those of them that are no more than formulas, by name.
+    pub formulas: Vec<(&'static str, Formula)>,
     pub reads: Reads,
     /// Whether it imports libs.
     pub imports: bool,
@@ -119,6 +119,9 @@ pub struct Session {
     pub patience: u32,
 }
 
+/// For each row of a task the values that take the place of its own, by column.
+pub type Rows = Vec<Vec<(String, Value)>>;
+
 /// What a call came to, and what it took.
 #[derive(Debug, Clone)]
 pub struct Ran<T> {
@@ -156,13 +159,13 @@ impl fmt::Debug for Program {
 
 impl Program {
     pub(super) fn new(engine: Arc<Engine>, script: Compiled, allowance: Allowance) -> Self {
-        let Compiled { origin, kind, entries, formula, reads, imports, mut around, .. } = script;
+        let Compiled { origin, kind, entries, formulas, reads, imports, mut around, .. } = script;
         if let (Reads::Keys(keys), Some(functions)) = (&reads, around.lib.first_mut()) {
             Seen::register_keys(Arc::make_mut(functions), keys);
         }
         let hash = Sha256::digest(script.text).iter().map(|byte| format!("{byte:02x}")).collect();
         let (desks, bounds) = (Desks::new(around, !imports), Bounds::of(&engine, allowance));
-        Self(Arc::new(Inner { origin, kind, hash, reads, entries, formula, bounds, engine, allowance, desks }))
+        Self(Arc::new(Inner { origin, kind, hash, reads, entries, formulas, bounds, engine, allowance, desks }))
     }
 
     /// `fields/minutes`, `flows/delivery`, or `expression of <column>`.
@@ -192,7 +195,7 @@ impl Program {
 
     /// The same without Rhai; nothing where it is no formula, and where Rhai has to say.
     pub(super) fn value_by_formula(&self, session: &Session, task: &Task, args: &Args) -> Option<Ran<Value>> {
-        self.computed(session, task, args, |value| value.cell(self.most_bytes()))
+        self.computed("value", session, task, args, |value| value.cell(self.most_bytes()))
     }
 
     /// The same by Rhai.
@@ -206,16 +209,26 @@ impl Program {
             return Ran { result: Ok(true), spent: Spent::default() };
         }
         let truth = |value: &Plain| if let Plain::Bool(truth) = value { Some(*truth) } else { None };
-        let computed = self.computed(session, task, args, truth);
+        let computed = self.computed("include", session, task, args, truth);
         computed.unwrap_or_else(|| self.ran(session, "include", || with_task(task, args), convert::truth))
     }
 
     /// `rows(task, args)`: for each row the values that take the place of the task's own, by column;
     /// one row without any where the script has no such function.
-    pub fn rows(&self, session: &Session, task: &Task, args: &Args) -> Ran<Vec<Vec<(String, Value)>>> {
+    pub fn rows(&self, session: &Session, task: &Task, args: &Args) -> Ran<Rows> {
         if !self.has("rows") {
             return Ran { result: Ok(vec![Vec::new()]), spent: Spent::default() };
         }
+        self.rows_by_formula(session, task, args).unwrap_or_else(|| self.rows_by_rhai(session, task, args))
+    }
+
+    /// The same without Rhai; nothing where it is no formula, and where Rhai has to say.
+    pub(super) fn rows_by_formula(&self, session: &Session, task: &Task, args: &Args) -> Option<Ran<Rows>> {
+        self.computed("rows", session, task, args, |value| value.rows(self.most_bytes()))
+    }
+
+    /// The same by Rhai.
+    pub(super) fn rows_by_rhai(&self, session: &Session, task: &Task, args: &Args) -> Ran<Rows> {
         self.ran(session, "rows", || with_task(task, args), |given| convert::rows(given, self.most_bytes()))
     }
 
@@ -251,17 +264,19 @@ impl Program {
         self.0.origin.fault(text)
     }
 
-    /// What its formula comes to; nothing where it has none, and where Rhai has to say.
+    /// What the formula that a function is comes to; nothing where it is none, and where Rhai has to say.
     fn computed<T>(
         &self,
+        name: &str,
         session: &Session,
         task: &Task,
         args: &Args,
         make: impl FnOnce(&Plain) -> Option<T>,
     ) -> Option<Ran<T>> {
-        let Inner { formula, bounds, desks, .. } = &*self.0;
+        let Inner { formulas, bounds, desks, .. } = &*self.0;
+        let (_, formula) = formulas.iter().find(|(known, _)| *known == name)?;
         let started = Instant::now();
-        let (value, operations) = formula.as_ref()?.compute(session, task, &args.json, *bounds)?;
+        let (value, operations) = formula.compute(session, task, &args.json, *bounds, started)?;
         let result = Ok(make(&value)?);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         desks.count(false, micros, 0);

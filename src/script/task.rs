@@ -69,7 +69,7 @@ impl<'a> Task<'a> {
         match &self.0 {
             Given::Keys { names, values, seen } => {
                 seen.get_or_init(|| call::keep(|| Seen::of_keys(names, values))).clone()
-            },
+            }
             Given::Whole(seen) => seen.clone(),
         }
     }

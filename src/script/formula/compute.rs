@@ -1,6 +1,8 @@
 //! The value of a formula for one task.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::super::plain::Plain;
 use super::super::{Session, Task};
@@ -27,22 +29,31 @@ pub(super) struct Computing<'a> {
     args: &'a str,
     bounds: Bounds,
     variables: Vec<Plain<'a>>,
+    started: Instant,
     steps: u64,
     /// Bytes of texts and lists that were made.
     made: usize,
 }
 
+/// Steps between two looks at the time.
+const STEPS_PER_LOOK: u64 = 64;
 /// Bytes that an item of a list takes beside its text.
 const ITEM_BYTES: usize = size_of::<Plain>();
+/// The same of a value of a map.
+const PAIR_BYTES: usize = size_of::<(&str, Plain)>();
 
 impl<'a> Computing<'a> {
-    pub fn new(session: &'a Session, task: &'a Task<'a>, args: &'a str, bounds: Bounds) -> Self {
-        Self { session, task, args, bounds, variables: Vec::new(), steps: 0, made: 0 }
+    pub fn new(session: &'a Session, task: &'a Task<'a>, args: &'a str, bounds: Bounds, started: Instant) -> Self {
+        Self { session, task, args, bounds, variables: Vec::new(), started, steps: 0, made: 0 }
     }
 
     /// How many parts were computed.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    fn is_late(&self) -> bool {
+        self.started.elapsed() > Duration::from_millis(self.bounds.millis)
     }
 
     /// The value of a whole function.
@@ -59,7 +70,7 @@ impl<'a> Computing<'a> {
 
     fn node(&mut self, node: &'a Node) -> Computed<'a> {
         self.steps += 1;
-        if self.steps > self.bounds.steps {
+        if self.steps > self.bounds.steps || (self.steps.is_multiple_of(STEPS_PER_LOOK) && self.is_late()) {
             return Err(Stop::Rhai);
         }
         match node {
@@ -100,6 +111,17 @@ impl<'a> Computing<'a> {
                 let items = nodes.iter().map(|node| self.node(node)).collect::<Computed<'a, Vec<_>>>()?;
                 self.list(items)
             }
+            Node::Map(pairs) => {
+                let pair = |(key, node): &'a (Box<str>, Node)| Ok((&**key, self.node(node)?));
+                let mut pairs = pairs.iter().map(pair).collect::<Computed<'a, Vec<_>>>()?;
+                pairs.sort_unstable_by_key(|(key, _)| *key);
+                self.counted(Plain::Map(Arc::new(pairs)))
+            }
+            Node::For(pair) => self.each_of(pair),
+            Node::Push(place, of) => {
+                let value = self.node(of)?;
+                self.push(*place, value)
+            }
             Node::Call(work, given) => {
                 let mut values = [const { Plain::Unit }; MOST_GIVEN];
                 for (value, node) in values.iter_mut().zip(given) {
@@ -121,6 +143,10 @@ impl<'a> Computing<'a> {
     /// What lies under a key of the task or of a map.
     pub fn under(&self, of: &Plain<'a>, key: &str) -> Computed<'a> {
         let raw = match of {
+            Plain::Map(pairs) => {
+                let found = pairs.iter().find(|(name, _)| *name == key);
+                return Ok(found.map_or(Plain::Unit, |(_, value)| value.clone()));
+            }
             Plain::Task => self.task.raw(key),
             Plain::Json(raw) => within::under(raw, key).ok_or(Stop::Rhai)?,
             _ => return Err(Stop::Rhai),
@@ -140,7 +166,7 @@ impl<'a> Computing<'a> {
     fn place(&mut self, [of, at]: &'a [Node; 2]) -> Computed<'a> {
         let (of, at) = (self.node(of)?, self.node(at)?);
         match (&of, &at) {
-            (Plain::Task | Plain::Json(_), Plain::Text(key)) => self.under(&of, key),
+            (Plain::Task | Plain::Json(_) | Plain::Map(_), Plain::Text(key)) => self.under(&of, key),
             (Plain::Json(raw), Plain::Int(place)) => {
                 let items = within::items(raw).ok_or(Stop::Rhai)?;
                 let item = placed(items.len(), *place).and_then(|place| items.get(place)).ok_or(Stop::Rhai)?;
@@ -233,12 +259,38 @@ impl<'a> Computing<'a> {
     }
 
     fn list(&mut self, items: Vec<Plain<'a>>) -> Computed<'a> {
-        self.counted(Plain::List(items))
+        self.counted(Plain::List(Arc::new(items)))
+    }
+
+    fn push(&mut self, place: usize, value: Plain<'a>) -> Computed<'a> {
+        self.made += bytes(&value) + ITEM_BYTES;
+        let Some(Plain::List(items)) = self.variables.get_mut(place) else { return Err(Stop::Rhai) };
+        let items = Arc::make_mut(items);
+        items.push(value);
+        let fits = items.len() <= self.bounds.items && self.made <= self.bounds.bytes;
+        if fits { Ok(Plain::Unit) } else { Err(Stop::Rhai) }
+    }
+
+    /// Copies of the items of a list.
+    fn walked(&mut self, list: &'a Node) -> Computed<'a, Vec<Plain<'a>>> {
+        let list = self.node(list)?;
+        let list = self.counted(list)?;
+        self.items(&list).ok_or(Stop::Rhai)
+    }
+
+    fn each_of(&mut self, [list, body]: &'a [Node; 2]) -> Computed<'a> {
+        let items = self.walked(list)?;
+        let before = self.variables.len();
+        for (place, item) in items.into_iter().enumerate() {
+            self.variables.extend([item, Plain::Int(place as i64)]);
+            self.node(body)?;
+            self.variables.truncate(before);
+        }
+        Ok(Plain::Unit)
     }
 
     fn each(&mut self, each: Each, [list, body]: &'a [Node; 2]) -> Computed<'a> {
-        let list = self.node(list)?;
-        let items = self.items(&list).ok_or(Stop::Rhai)?;
+        let items = self.walked(list)?;
         let mut kept = Vec::new();
         for (place, item) in items.into_iter().enumerate() {
             let value = self.with(&item, place, body)?;
@@ -263,10 +315,8 @@ impl<'a> Computing<'a> {
     /// The items of a list; nothing for what is none.
     pub fn items(&self, list: &Plain<'a>) -> Option<Vec<Plain<'a>>> {
         match list {
-            Plain::List(items) => Some(items.clone()),
-            Plain::Json(raw) => {
-                within::items(raw)?.into_iter().map(|raw| self.of_json(Some(raw)).ok()).collect()
-            }
+            Plain::List(items) => Some((**items).clone()),
+            Plain::Json(raw) => within::items(raw)?.into_iter().map(|raw| self.of_json(Some(raw)).ok()).collect(),
             _ => None,
         }
     }
@@ -292,26 +342,25 @@ impl<'a> Computing<'a> {
 
     /// A value that was made, as long as it and all before it are no more than may be held.
     fn counted(&mut self, value: Plain<'a>) -> Computed<'a> {
-        let (bytes, fits) = match &value {
-            Plain::Text(Cow::Owned(text)) => (text.len(), text.len() <= self.bounds.text_bytes),
-            Plain::Text(Cow::Borrowed(text)) => (0, text.len() <= self.bounds.text_bytes),
-            Plain::List(items) => (held(items), items.len() <= self.bounds.items),
-            Plain::Link(link) => (link.url.len() + link.text.len(), true),
-            _ => (0, true),
+        let fits = match &value {
+            Plain::Text(text) => text.len() <= self.bounds.text_bytes,
+            Plain::List(items) => items.len() <= self.bounds.items,
+            _ => true,
         };
-        self.made += bytes;
+        self.made += bytes(&value);
         if fits && self.made <= self.bounds.bytes { Ok(value) } else { Err(Stop::Rhai) }
     }
 }
 
-/// Bytes of the items of a list.
-fn held(items: &[Plain]) -> usize {
-    let one = |item: &Plain| match item {
+/// Bytes that a value holds beside itself.
+fn bytes(value: &Plain) -> usize {
+    match value {
         Plain::Text(Cow::Owned(text)) => text.len(),
-        Plain::List(items) => held(items),
+        Plain::Link(link) => link.url.len() + link.text.len(),
+        Plain::List(items) => items.iter().map(|item| bytes(item) + ITEM_BYTES).sum(),
+        Plain::Map(pairs) => pairs.iter().map(|(_, item)| bytes(item) + PAIR_BYTES).sum(),
         _ => 0,
-    };
-    items.iter().map(|item| one(item) + ITEM_BYTES).sum()
+    }
 }
 
 /// The place of an item that a script counts from the start, or from the end where it is below zero.

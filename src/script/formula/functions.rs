@@ -1,14 +1,15 @@
 //! The functions that formulas know: those that scripts have of ours, and some of Rhai's own.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rhai::Dynamic;
 
 use crate::domain::Time;
 
 use super::super::call;
-use super::super::functions::{lists, numbers, patterns, places, texts, times};
 use super::super::functions::Outcome;
+use super::super::functions::{lists, numbers, patterns, places, texts, times};
 use super::super::plain::Plain;
 use super::compute::Computing;
 use super::within;
@@ -44,7 +45,7 @@ const KNOWN: &[(&str, usize, Work)] = &[
     ("to_string", 1, |_, given| Some(Plain::Text(Cow::Owned(given.first()?.shown()?.into_owned())))),
     ("len", 1, length),
     ("is_empty", 1, |computing, given| Some(Plain::Bool(length(computing, given)? == Plain::Int(0)))),
-    ("contains", 2, |_, given| in_text(given, |text, part| text.contains(part))),
+    ("contains", 2, contains),
     ("starts_with", 2, |_, given| in_text(given, |text, part| text.starts_with(part))),
     ("ends_with", 2, |_, given| in_text(given, |text, part| text.ends_with(part))),
     ("to_upper", 1, |_, given| made_of(given, str::to_uppercase)),
@@ -81,7 +82,7 @@ fn get<'a>(computing: &Computing<'a>, given: &[Plain<'a>]) -> Option<Plain<'a>> 
                 computing.of_json(item).ok()?
             }
             Plain::Json(_) => computing.under(&found, step).ok()?,
-            Plain::List(_) => return None,
+            Plain::List(_) | Plain::Map(_) | Plain::Time(_) | Plain::Link(_) => return None,
             _ => return Some(default.clone()),
         };
     }
@@ -159,7 +160,7 @@ fn join<'a>(computing: &Computing<'a>, given: &[Plain<'a>]) -> Option<Plain<'a>>
 fn count<'a>(computing: &Computing, given: &[Plain]) -> Option<Plain<'a>> {
     match given {
         [Plain::Unit] => Some(Plain::Int(0)),
-        [Plain::Text(_)] => None,
+        [Plain::Text(_) | Plain::Map(_)] => None,
         _ => length(computing, given),
     }
 }
@@ -170,9 +171,25 @@ fn length<'a>(_: &Computing, given: &[Plain]) -> Option<Plain<'a>> {
         [Plain::Text(text)] => text.chars().count(),
         [Plain::Json(raw)] => within::items(raw)?.len(),
         [Plain::List(items)] => items.len(),
+        [Plain::Map(pairs)] => pairs.len(),
         _ => return None,
     };
     Some(Plain::Int(length as i64))
+}
+
+fn contains<'a>(computing: &Computing<'a>, given: &[Plain<'a>]) -> Option<Plain<'a>> {
+    let [list @ (Plain::Json(_) | Plain::List(_)), Plain::Text(text)] = given else {
+        return in_text(given, |text, part| text.contains(part));
+    };
+    for item in computing.items(list)? {
+        match item {
+            Plain::Text(item) if item == *text => return Some(Plain::Bool(true)),
+            Plain::Unit | Plain::Bool(_) | Plain::Int(_) | Plain::Float(_) | Plain::Text(_) => {}
+            // What Rhai compares by other functions.
+            _ => return None,
+        }
+    }
+    Some(Plain::Bool(false))
 }
 
 fn in_text<'a>(given: &[Plain], holds: fn(&str, &str) -> bool) -> Option<Plain<'a>> {
@@ -190,9 +207,9 @@ fn split<'a>(computing: &Computing, given: &[Plain<'a>]) -> Option<Plain<'a>> {
     if text.len() > computing.most_items() {
         return None;
     }
-    let parts = match text {
+    let parts: Vec<Plain> = match text {
         Cow::Borrowed(text) => text.split(&**separator).map(|part| Plain::Text(Cow::Borrowed(part))).collect(),
         Cow::Owned(text) => text.split(&**separator).map(|part| Plain::Text(Cow::Owned(part.to_owned()))).collect(),
     };
-    Some(Plain::List(parts))
+    Some(Plain::List(Arc::new(parts)))
 }

@@ -18,6 +18,7 @@ mod operators;
 mod read;
 mod within;
 
+use std::time::Instant;
 
 use rhai::Engine;
 
@@ -37,6 +38,8 @@ pub(super) struct Formula(Node);
 pub(super) struct Bounds {
     /// Parts of it that are computed.
     pub steps: u64,
+    /// Milliseconds that it may take before Rhai takes over.
+    pub millis: u64,
     /// Bytes of all that it holds at a time.
     pub bytes: usize,
     /// Bytes of a text.
@@ -51,7 +54,7 @@ impl Bounds {
         let text_bytes = engine.max_string_size();
         // A key with its value has five bytes, an item two.
         let items = text_bytes.min(engine.max_array_size()).min(engine.max_map_size().saturating_mul(4));
-        Self { steps: allowance.operations, bytes: allowance.bytes, text_bytes, items }
+        Self { steps: allowance.operations, millis: allowance.millis, bytes: allowance.bytes, text_bytes, items }
     }
 }
 
@@ -63,8 +66,9 @@ impl Formula {
         task: &'a Task<'_>,
         args: &'a str,
         bounds: Bounds,
+        started: Instant,
     ) -> Option<(Plain<'a>, u64)> {
-        let mut computing = Computing::new(session, task, args, bounds);
+        let mut computing = Computing::new(session, task, args, bounds, started);
         computing.value(&self.0).map(|value| (value, computing.steps()))
     }
 }

@@ -45,12 +45,31 @@ pub(super) enum Node {
     Text(Vec<Node>),
     /// A list of values.
     List(Vec<Node>),
+    /// A map of values, in the order that they stand there.
+    Map(Vec<(Box<str>, Node)>),
+    /// A list, and what is done for each of its items, which it has as variables.
+    For(Box<[Node; 2]>),
+    /// Adds a value to the list that a variable is.
+    Push(usize, Box<Node>),
     /// A function of Rust.
     Call(Work, Vec<Node>),
     /// A list, and what a closure makes of each of its items, which it has as variables.
     Each(Each, Box<[Node; 2]>),
     /// What only Rhai can say, such as a fault.
     Rhai,
+}
+
+impl Node {
+    /// The variable that it is a part of.
+    pub fn root(&self) -> Option<usize> {
+        match self {
+            Self::Variable(place) => Some(*place),
+            Self::Key(of, _) => of.root(),
+            Self::Place(pair) | Self::Each(_, pair) => pair.first()?.root(),
+            Self::Call(_, given) => given.first()?.root(),
+            _ => None,
+        }
+    }
 }
 
 /// What is done with what a closure gives for each item.

@@ -87,10 +87,14 @@ impl Comparison {
             (Plain::Bool(a), Plain::Bool(b)) => Some(self.of(a.cmp(b))),
             (Plain::Time(a), Plain::Time(b)) => Some(self.of(a.at.cmp(&b.at))),
             (Plain::Unit, Plain::Unit) => Some(self == Self::Equal),
-            (Plain::Int(_) | Plain::Float(_), Plain::Int(_) | Plain::Float(_)) => Some(self.near(number(a)?, number(b)?)),
+            (Plain::Int(_) | Plain::Float(_), Plain::Int(_) | Plain::Float(_)) => {
+                Some(self.near(number(a)?, number(b)?))
+            }
             // Types of our own are compared by functions of our own, lists and maps by Rhai.
-            (Plain::Time(_) | Plain::Link(_) | Plain::Task, _) | (_, Plain::Time(_) | Plain::Link(_) | Plain::Task) => None,
-            (Plain::Json(_) | Plain::List(_), Plain::Json(_) | Plain::List(_)) => None,
+            (Plain::Time(_) | Plain::Link(_) | Plain::Task, _) | (_, Plain::Time(_) | Plain::Link(_) | Plain::Task) => {
+                None
+            }
+            (Plain::Json(_) | Plain::List(_) | Plain::Map(_), Plain::Json(_) | Plain::List(_) | Plain::Map(_)) => None,
             // Values of different kinds are neither equal nor less nor more.
             _ => Some(self == Self::Unequal),
         }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use rhai::{ASTFlags, BinaryExpr, Dynamic, Expr, FnCallExpr, Stmt};
+use rhai::{ASTFlags, BinaryExpr, Dynamic, Expr, FnCallExpr, Ident, Stmt};
 
 use super::super::interpolation::MEASURED;
 use super::super::lint::{Unit, namespaces};
 use super::super::plain::Plain;
 use super::super::walk;
+use super::Formula;
 use super::functions::known;
 use super::node::{Each, Node};
 use super::operators::Operator;
-use super::Formula;
 
 /// Parts of a formula. What a function says of others is said again wherever it is called.
 const MAX_PARTS: usize = 500;
@@ -22,7 +22,8 @@ const MAX_DEPTH: usize = 8;
 
 /// The formula that a function of a task and of arguments is; nothing where a part of it is more than that.
 pub(in super::super) fn formula(unit: &Unit, libs: &BTreeMap<String, Unit>, name: &str) -> Option<Formula> {
-    let mut reading = Reading { libs, units: Vec::new(), names: Vec::new(), variables: 0, parts: 0 };
+    let mut reading =
+        Reading { libs, units: Vec::new(), names: Vec::new(), variables: 0, fixed: 0, parts: 0, returns: 0 };
     reading.function(unit, name, vec![Node::Task, Node::Args]).map(Formula)
 }
 
@@ -34,7 +35,11 @@ struct Reading<'a> {
     names: Vec<(String, Named)>,
     /// Variables that there are at this place when it is computed.
     variables: usize,
+    /// So many of them are those of the function around a closure, which it shares and does not change.
+    fixed: usize,
     parts: usize,
+    /// How often a function is left early.
+    returns: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +47,8 @@ enum Named {
     Task,
     Args,
     Variable(usize),
+    /// One that cannot be changed.
+    Constant(usize),
 }
 
 impl<'a> Reading<'a> {
@@ -51,7 +58,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         let (parameters, body) = walk::body(&unit.ast, name, given.len())?;
-        let before = self.variables;
+        let before = (self.variables, self.returns);
         let mut names = Vec::new();
         let mut added = Vec::new();
         for (parameter, node) in parameters.into_iter().zip(given) {
@@ -70,7 +77,7 @@ impl<'a> Reading<'a> {
         self.units.push(unit);
         let body = self.block(&body);
         self.units.pop();
-        (self.names, self.variables) = (outer, before);
+        (self.names, self.variables, self.returns) = (outer, before.0, before.1);
         Some(Node::Function(added, Box::new(body?)))
     }
 
@@ -95,10 +102,17 @@ impl<'a> Reading<'a> {
             }
             Stmt::Var(variable, flags, _) if !flags.contains(ASTFlags::EXPORTED) => {
                 let value = self.node(&variable.1)?;
-                self.add(&variable.0.name);
+                self.add(&variable.0.name, flags.contains(ASTFlags::CONSTANT));
                 Some(Node::Let(Box::new(value)))
             }
+            Stmt::For(parts, _) => {
+                let (item, place, flow) = &**parts;
+                let list = self.node(&flow.expr)?;
+                let names = [item.name.as_str(), place.as_ref().map_or("", |place| &place.name)];
+                Some(Node::For(Box::new([list, self.with(names, flow.body.statements())?])))
+            }
             Stmt::Return(value, flags, _) => {
+                self.returns += 1;
                 let value = value.as_ref().map_or(Some(Node::Constant(Plain::Unit)), |value| self.node(value))?;
                 Some(if flags.contains(ASTFlags::BREAK) { Node::Rhai } else { Node::Return(Box::new(value)) })
             }
@@ -106,9 +120,20 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn add(&mut self, name: &str) {
-        self.names.push((name.to_owned(), Named::Variable(self.variables)));
+    fn add(&mut self, name: &str, is_constant: bool) {
+        let named = if is_constant { Named::Constant(self.variables) } else { Named::Variable(self.variables) };
+        self.names.push((name.to_owned(), named));
         self.variables += 1;
+    }
+
+    /// What is done with an item and its place; where it has no name, the place is there too.
+    fn with(&mut self, names: [&str; 2], body: &[Stmt]) -> Option<Node> {
+        let before = (self.names.len(), self.variables);
+        names.into_iter().for_each(|name| self.add(name, false));
+        let body = self.block(body);
+        self.names.truncate(before.0);
+        self.variables = before.1;
+        body
     }
 
     fn node(&mut self, expression: &Expr) -> Option<Node> {
@@ -126,6 +151,7 @@ impl<'a> Reading<'a> {
                 Node::Text(parts.iter().map(|part| self.written(part)).collect::<Option<_>>()?)
             }
             Expr::Array(items, _) => Node::List(self.nodes(items)?),
+            Expr::Map(map, _) => self.map(&map.0)?,
             Expr::Variable(variable, ..) if variable.2.is_empty() => self.variable(&variable.1)?,
             Expr::Stmt(block) => self.block(block.statements())?,
             Expr::FnCall(call, _) => self.call(call)?,
@@ -141,12 +167,17 @@ impl<'a> Reading<'a> {
         expressions.iter().map(|expression| self.node(expression)).collect()
     }
 
+    fn map(&mut self, pairs: &[(Ident, Expr)]) -> Option<Node> {
+        let pair = |(key, value): &(Ident, Expr)| Some((key.name.as_str().into(), self.node(value)?));
+        Some(Node::Map(pairs.iter().map(pair).collect::<Option<_>>()?))
+    }
+
     fn variable(&self, name: &str) -> Option<Node> {
         let (_, named) = self.names.iter().rev().find(|(known, _)| known == name)?;
         Some(match named {
             Named::Task => Node::Task,
             Named::Args => Node::Args,
-            Named::Variable(place) => Node::Variable(*place),
+            Named::Variable(place) | Named::Constant(place) => Node::Variable(*place),
         })
     }
 
@@ -198,9 +229,20 @@ impl<'a> Reading<'a> {
         known(name, given.len()).filter(|_| !is_hidden).map(|work| Node::Call(work, given))
     }
 
-    /// `a.b[c].d()`
+    /// `a.b[c].d()`. Rhai computes what stands in brackets first, which can be seen where one of them leaves the
+    /// function.
     fn chain(&mut self, expression: &Expr) -> Option<Node> {
+        let before = self.returns;
+        self.links(expression).filter(|_| self.returns == before)
+    }
+
+    fn links(&mut self, expression: &Expr) -> Option<Node> {
         let mut link = Link::of(expression)?;
+        if let Expr::MethodCall(call, _) = &link.pair.rhs
+            && let ("push", [value]) = (call.name.as_str(), &call.args[..])
+        {
+            return self.push(&link.pair.lhs, value);
+        }
         let mut node = self.node(&link.pair.lhs)?;
         loop {
             if link.flags.contains(ASTFlags::NEGATED) {
@@ -221,10 +263,20 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// `list.push(value)`, where the list is a variable.
+    fn push(&mut self, list: &Expr, value: &Expr) -> Option<Node> {
+        let Expr::Variable(variable, ..) = list else { return None };
+        let (_, named) = self.names.iter().rev().find(|(known, _)| *known == variable.1.as_str())?;
+        let Named::Variable(place) = *named else { return None };
+        let is_hidden = self.units.iter().any(|unit| unit.has_name("push"));
+        let value = self.node(value).filter(|_| variable.2.is_empty() && !is_hidden && place >= self.fixed)?;
+        Some(Node::Push(place, Box::new(value)))
+    }
+
     fn method(&mut self, of: Node, call: &FnCallExpr) -> Option<Node> {
         if let ([closure], Some(each)) = (&call.args[..], each(&call.name)) {
             let is_hidden = self.units.iter().any(|unit| unit.has_name(&call.name));
-            let body = self.closure(closure).filter(|_| !is_hidden)?;
+            let body = self.closure(closure, &of).filter(|_| !is_hidden)?;
             return Some(Node::Each(each, Box::new([of, body])));
         }
         let mut given = vec![of];
@@ -232,27 +284,24 @@ impl<'a> Reading<'a> {
         self.native(&call.name, given)
     }
 
-    /// What a closure makes of an item and its place.
-    fn closure(&mut self, expression: &Expr) -> Option<Node> {
+    /// What a closure makes of an item of a list and its place.
+    fn closure(&mut self, expression: &Expr, list: &Node) -> Option<Node> {
         let (pointer, held) = closure(expression)?;
-        // A closure that looks at the task while something of the task is at work is a fault to Rhai.
-        let holds_task = |name: &&str| matches!(self.variable(name), Some(Node::Task | Node::Args) | None);
-        if held.iter().any(|name| holds_task(name)) {
+        // To Rhai it is a fault where a closure looks at what is being walked through, or at what that is part of.
+        let is_apart = |name: &&str| match self.variable(name) {
+            Some(Node::Variable(place)) => list.root() != Some(place),
+            _ => false,
+        };
+        if !held.iter().all(is_apart) {
             return None;
         }
         let name = pointer.read_lock::<rhai::FnPtr>()?.fn_name().to_owned();
         let unit = *self.units.last()?;
-        let (parameters, body) =
-            (1..=2).find_map(|more| walk::body(&unit.ast, &name, held.len() + more))?;
-        let own = parameters.get(held.len()..)?;
-        let before = (self.names.len(), self.variables);
-        for place in 0..2 {
-            // Even where it has no name, the item's place is there.
-            self.add(own.get(place).map_or("", String::as_str));
-        }
-        let body = self.block(&body);
-        self.names.truncate(before.0);
-        self.variables = before.1;
+        let (parameters, body) = (1..=2).find_map(|more| walk::body(&unit.ast, &name, held.len() + more))?;
+        let name = |place: usize| parameters.get(held.len() + place).map_or("", String::as_str);
+        let outer = (std::mem::replace(&mut self.fixed, self.variables), self.returns);
+        let body = self.with([name(0), name(1)], &body);
+        (self.fixed, self.returns) = outer;
         body
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::script::functions;
 
 /// What came of both ways for one task: whether the formula had an answer.
-fn both(program: &Program, task: &str, args: &Args) -> bool {
+pub(super) fn both(program: &Program, task: &str, args: &Args) -> bool {
     let (session, task) = (session(), Task::whole(task));
     let rhai = program.value_by_rhai(&session, &task, args);
     match program.value_by_formula(&session, &task, args) {
@@ -18,6 +18,14 @@ fn both(program: &Program, task: &str, args: &Args) -> bool {
         }
         None => false,
     }
+}
+
+/// The same for the rows that a script makes.
+pub(super) fn both_rows(program: &Program, task: &str, args: &Args) -> bool {
+    let (session, task) = (session(), Task::whole(task));
+    let rhai = program.rows_by_rhai(&session, &task, args);
+    let ran = program.rows_by_formula(&session, &task, args);
+    ran.map(|ran| assert_eq!(ran.result, rhai.result, "{}", program.label())).is_some()
 }
 
 fn expression(text: &str) -> Program {
@@ -62,9 +70,36 @@ fn what_people_write_is_computed_without_rhai() {
         "let n = task.n; task.items.filter(|item| item.q >= n).map(|item, place| `${place} ${item.q}`)",
         "task.list.some(|x| x == \"b\") && !task.list.all(|x| x == \"b\") && task.list.find(|x| x == \"c\") == ()",
         "task.none == () && task.list != () && task.n != \"3\"",
+        "let l = []; for (x, place) in task.list { if x != \"a\" { l.push(x); } l.push(place); } l",
+        "let l = [#{b: 1, a: task.n}]; l.push(#{}); l[0].a + l[-2][\"b\"] + l.len()",
+        "task.list.contains(\"b\") && ![task.n].contains(task.t)",
     ] {
         let program = expression(text);
         assert!(both(&program, task, &args(r#"{"zone":"Asia/Jakarta","more":1}"#)), "{text}");
+    }
+}
+
+#[test]
+fn rows_are_computed_too() {
+    let text = "fn include(task, args) { task.n != 4 }
+        fn rows(task, args) {
+            let rows = [];
+            if task.n == 0 { return rows; }
+            for item in get(task, \"items\", []) { rows.push(#{title: item.title, n: task.n, amount: item.q * 2}); }
+            if rows.is_empty() { #{n: 1} } else { rows }
+        }";
+    let program = flow(text);
+    for (task, answers) in [
+        (r#"{"n":0}"#, true),
+        (r#"{"n":1}"#, true),
+        (r#"{"n":4,"items":[]}"#, true),
+        (r#"{"n":5,"items":[{"title":"a","q":2.5},{"q":1,"title":null}]}"#, true),
+        (r#"{"n":5,"items":[{"title":"a"}]}"#, false),
+        (r#"{"n":5,"items":[7]}"#, false),
+    ] {
+        assert_eq!(both_rows(&program, task, &Args::default()), answers, "{task}");
+        let (task, session) = (Task::whole(task), session());
+        assert_eq!(program.include(&session, &task, &Args::default()).result, Ok(task.raw("n") != Some("4")));
     }
 }
 
@@ -73,22 +108,35 @@ fn what_is_more_than_a_formula_is_left_to_rhai() {
     for text in [
         "let n = 0; n += 1; n",
         "for i in 0..3 { } 1",
+        "for x in task.list { if x == 1 { break; } } 1",
         "task.list.push(1); 1",
+        "const L = []; L.push(1); 1",
+        "let l = []; [1].map(|x| l.push(x)); l",
         "task.t.replace(\"a\", \"b\"); 1",
         "switch task.n { 1 => 2, _ => 3 }",
         "'a'",
-        "#{a: 1}.a",
+        "({ return task.n; }).len()",
+        "`a`.contains({ return 1; })",
         "let f = |x| x; f.call(1)",
         "task?.n",
         "type_of(task.n)",
         "task.list.map(|x| x + task.n)",
+        "let l = task.list; l.filter(|x| x == 1).map(|x| x + l.len())",
         "task.list.map(|| this)",
         "try { 1 } catch { 2 }",
     ] {
         assert!(!both(&expression(text), r#"{"n":1,"t":"a","list":[1]}"#, &Args::default()), "{text}");
     }
     // Of a fault only Rhai can tell.
-    for text in ["1 / task.zero", "throw \"no\"", "9223372036854775807 + task.one", "task.none.x", "-task.t", "round(task.t, 1)", "if task.one { 2 }"] {
+    for text in [
+        "1 / task.zero",
+        "throw \"no\"",
+        "9223372036854775807 + task.one",
+        "task.none.x",
+        "-task.t",
+        "round(task.t, 1)",
+        "if task.one { 2 }",
+    ] {
         assert!(!both(&expression(text), r#"{"zero":0,"one":1,"t":"a"}"#, &Args::default()), "{text}");
     }
 }
@@ -110,7 +158,8 @@ fn a_name_means_to_a_formula_what_it_means_to_rhai() {
         assert_eq!(value, Ok(Value::Json(expected.into())), "{text}");
     }
     let compiler = with_libs(&[("base", "fn same(x) { x * 100 }\nfn through(x) { same(x) + round(1.5, 0) }")]);
-    let text = "import \"lib/base\" as base;\nfn same(x) { x + 1 }\nfn value(task, args) { same(1) + base::through(1) }";
+    let text =
+        "import \"lib/base\" as base;\nfn same(x) { x + 1 }\nfn value(task, args) { same(1) + base::through(1) }";
     let program = compiler.program(ScriptKind::Field, "probe", text).unwrap();
     assert!(both(&program, "{}", &Args::default()));
     let hidden = text.replace("fn same", "fn round(x, n) { 0 }\nfn same");
@@ -142,7 +191,11 @@ fn a_formula_keeps_the_limits_of_a_call() {
     let program = |text| compiler.expression("expression of probe", text).unwrap();
     let numbers = format!(r#"{{"t":"{}","l":[{}0]}}"#, "x".repeat(300), "0,".repeat(60));
     assert!(!both(&program("task.l.map(|x| x + 1 + 2)"), &numbers, &Args::default()));
-    assert!(!both(&program("let a = task.t + 1; let b = a; let c = a; a.len() + b.len() + c.len()"), &numbers, &Args::default()));
+    assert!(!both(
+        &program("let a = task.t + 1; let b = a; let c = a; a.len() + b.len() + c.len()"),
+        &numbers,
+        &Args::default()
+    ));
 }
 
 #[test]
@@ -203,9 +256,38 @@ fn any_task() -> impl Strategy<Value = Json> {
 
 fn any_leaf() -> impl Strategy<Value = String> {
     let fixed = proptest::sample::select(vec![
-        "task.n", "task.x", "task.t", "task.u", "task.v", "task.w", "task.l", "task.m", "task.m.a", "task.l[0]",
-        "task.l[-1]", "task[\"v\"]", "task.gone", "args.n", "args", "now()", "0", "1", "-1", "2", "0.0", "1.5", "1e300",
-        "0.1", "9223372036854775807", "\"\"", "\"a\"", "\"ä€\"", "\"2025-06-15 08:00:00\"", "true", "false", "()",
+        "task.n",
+        "task.x",
+        "task.t",
+        "task.u",
+        "task.v",
+        "task.w",
+        "task.l",
+        "task.m",
+        "task.m.a",
+        "task.l[0]",
+        "task.l[-1]",
+        "task[\"v\"]",
+        "task.gone",
+        "args.n",
+        "args",
+        "now()",
+        "0",
+        "1",
+        "-1",
+        "2",
+        "0.0",
+        "1.5",
+        "1e300",
+        "0.1",
+        "9223372036854775807",
+        "\"\"",
+        "\"a\"",
+        "\"ä€\"",
+        "\"2025-06-15 08:00:00\"",
+        "true",
+        "false",
+        "()",
     ]);
     fixed.prop_map(str::to_owned)
 }
@@ -238,13 +320,17 @@ fn any_expression() -> impl Strategy<Value = String> {
                 format!("{{ let list = task.l; let own = #{{}}; list.{name}(|y| [y, {body}].len() > 1) }}")
             }),
             1 => inner.clone().prop_map(|a| format!("{{ let list = task.l; list.map(|y| y + 1).len() + {a} }}")),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| {
+                format!("{{ let list = []; for (y, at) in task.l {{ if y != {a} {{ list.push({b}); }} list.push(at); }} list }}")
+            }),
+            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("#{{b: {a}, a: {b}}}.b")),
             1 => inner.prop_map(|a| format!("get({a}, \"a.0\", 7)")),
         ]
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_formula_comes_to_what_rhai_comes_to(text in any_expression(), tasks in proptest::collection::vec(any_task(), 8)) {
