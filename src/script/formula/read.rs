@@ -89,7 +89,13 @@ impl<'a> Reading<'a> {
         nodes.map(Node::Block)
     }
 
+    fn part(&mut self) -> Option<()> {
+        self.parts += 1;
+        (self.parts <= MAX_PARTS && self.variables <= MAX_VARIABLES).then_some(())
+    }
+
     fn statement(&mut self, statement: &Stmt) -> Option<Node> {
+        self.part()?;
         match statement {
             Stmt::Noop(_) => Some(Node::Constant(Plain::Unit)),
             Stmt::Expr(expression) => self.node(expression),
@@ -137,10 +143,7 @@ impl<'a> Reading<'a> {
     }
 
     fn node(&mut self, expression: &Expr) -> Option<Node> {
-        self.parts += 1;
-        if self.parts > MAX_PARTS || self.variables > MAX_VARIABLES {
-            return None;
-        }
+        self.part()?;
         Some(match expression {
             Expr::Unit(_) => Node::Constant(Plain::Unit),
             Expr::BoolConstant(truth, _) => Node::Constant(Plain::Bool(*truth)),

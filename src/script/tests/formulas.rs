@@ -199,6 +199,16 @@ fn a_formula_keeps_the_limits_of_a_call() {
 }
 
 #[test]
+fn functions_that_call_many_that_call_many_are_left_to_rhai() {
+    let one = |n: usize| format!("fn f{n}() {{ {} }}\n", format!("f{}(); ", n + 1).repeat(30));
+    let functions: String = (0..7).map(one).collect();
+    let program = field(&format!("{functions}fn f7() {{ 1 }}\nfn value(task, args) {{ if task.n == 1 {{ f0() }} }}"));
+    assert!(!both(&program, "{}", &Args::default()));
+    let deep = format!("fn value(task, args) {{ {}task.n{} }}", "-(1 + ".repeat(12), ")".repeat(12));
+    assert!(both(&field(&deep), r#"{"n":1}"#, &Args::default()));
+}
+
+#[test]
 fn calls_of_formulas_are_counted() {
     let program = expression("task.n + 1");
     let ran = program.value(&session(), &Task::whole(r#"{"n":1}"#), &Args::default());
