@@ -180,7 +180,7 @@ impl<'a> Row<'a> {
     }
 
     fn task(&self) -> Task<'_> {
-        Task::of_keys(&self.names, &self.values)
+        Task::of_keys(&self.names, self.values.clone())
     }
 }
 

@@ -170,7 +170,7 @@ impl Scripted {
         }
         let values = record.cells.iter().take(self.looked_at.len());
         let values: Vec<_> = values.map(|raw| raw.map(Raw::text).transpose()).collect::<Result<_>>()?;
-        Ok(Task::of_keys(&self.looked_at, &values))
+        Ok(Task::of_keys(&self.looked_at, values))
     }
 
     /// What the columns have where no row says otherwise; those of keys are taken from the task.

@@ -18,7 +18,7 @@ pub struct Task<'a>(Given<'a>);
 #[derive(Debug)]
 enum Given<'a> {
     /// Some keys and the raw JSON of their values.
-    Keys { names: &'a Arc<[String]>, values: &'a [Option<&'a str>], seen: OnceLock<Seen> },
+    Keys { names: &'a Arc<[String]>, values: Vec<Option<&'a str>>, seen: OnceLock<Seen> },
     /// All of it.
     Whole(Seen),
 }
@@ -47,7 +47,7 @@ type Named = (Box<str>, Field<Range<usize>>);
 
 impl<'a> Task<'a> {
     /// A task of which only these keys are at hand; `values` are their raw JSON, in the order of `names`.
-    pub fn of_keys(names: &'a Arc<[String]>, values: &'a [Option<&'a str>]) -> Self {
+    pub fn of_keys(names: &'a Arc<[String]>, values: Vec<Option<&'a str>>) -> Self {
         Self(Given::Keys { names, values, seen: OnceLock::new() })
     }
 

@@ -158,8 +158,7 @@ proptest! {
         if let Reads::Keys(keys) = program.reads() {
             let names: Arc<[String]> = keys.iter().cloned().collect();
             let raws: Vec<Option<String>> = names.iter().map(|name| task.get(name).map(Json::to_string)).collect();
-            let raws: Vec<Option<&str>> = raws.iter().map(Option::as_deref).collect();
-            let partial = Task::of_keys(&names, &raws);
+            let partial = Task::of_keys(&names, raws.iter().map(Option::as_deref).collect());
             prop_assert_eq!(program.value(&session(), &partial, &args).result, expected, "{}", body);
         }
     }
