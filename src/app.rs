@@ -14,10 +14,11 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::Semaphore;
 
 use crate::auth::Keys;
-use crate::domain::limits::SMALL_EXPORT_ROWS;
+use crate::domain::limits::{FEW_EXPORT_ROWS, SMALL_EXPORT_ROWS};
 use crate::domain::{Id, Moment};
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
+use crate::kit::ordered::Hands;
 use crate::notice::{Hooks, Mailer, Words};
 use crate::script::{self, Library};
 use crate::settings::Settings;
@@ -149,6 +150,14 @@ impl App {
         match most_rows {
             Some(0..=SMALL_EXPORT_ROWS) => &self.small_pool,
             _ => &self.pool,
+        }
+    }
+
+    /// Who makes an export of so many rows. Scripts want the wide stacks of the pool.
+    pub fn hands_for(&self, rows: u64, calls_scripts: bool) -> Hands<'_> {
+        match rows {
+            0..=FEW_EXPORT_ROWS if !calls_scripts => Hands::Own,
+            _ => Hands::Pool(self.pool_for(Some(rows))),
         }
     }
 

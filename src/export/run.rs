@@ -121,8 +121,8 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
     let rows = plan.rows();
     meter.expect(rows);
     meter.enter(Stage::Rendering);
-    let pool = app.pool_for(Some(rows));
-    let sample = pool.install(|| sample(&plan))?;
+    let hands = app.hands_for(rows, plan.shape.calls_scripts());
+    let sample = hands.run(|| sample(&plan))?;
     let mut renderer = Renderer::new(spec(app, &plan), &sample)?;
     renderer.begin(out)?;
     let encoder = renderer.encoder();
@@ -137,7 +137,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
     // Each file of a zip is a block, and has a number of rows that is promised.
     let spans = Spans::new(&plan, rows_per_block, plan.extension() == "zip");
     let mut faults = FaultTally::default();
-    ordered(pool, spans, encode, |(rows, block, more)| {
+    ordered(hands, spans, encode, |(rows, block, more)| {
         go_on(meter)?;
         renderer.place(block, out)?;
         faults.append(more);
@@ -145,7 +145,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
         Ok::<_, Error>(())
     })?;
     let encode = |part: render::Part| go_on(meter).and_then(|()| part.encode());
-    ordered(pool, renderer.parts()?.into_iter(), encode, |block| {
+    ordered(hands, renderer.parts()?.into_iter(), encode, |block| {
         go_on(meter).and_then(|()| renderer.place(block, out))
     })?;
     let about = About { facts: plan.facts(), faults };

@@ -140,7 +140,7 @@ pub fn streamed(app: &App, log: ExportLog, outcome: Outcome, meter: &Meter) -> R
 fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {
     let ask = ask(app, Wish { caller, body, pinned: None })?;
     let counted = Selection { skip: 0, take: Some(0), ..ask.selection.clone() };
-    let matched = app.small_pool.install(|| ask.view.select(&counted))?.matched;
+    let matched = ask.view.select_on(&app.small_pool, &counted)?.matched;
     let rows = ask.rows(matched);
     ask.check_rows(app, rows, matched)?;
     let asked = app.clock.now();

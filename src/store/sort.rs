@@ -20,6 +20,8 @@ use crate::domain::Id;
 use crate::domain::json::SortKey;
 use crate::kit::scratch::nameless;
 
+/// Rows that one thread sorts sooner than several.
+const FEW_ROWS: usize = 4_096;
 /// Bytes of each buffer in front of the file.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -98,6 +100,11 @@ impl<'a, K: Key> Sorter<'a, K> {
         self.put_away(full)
     }
 
+    /// Whether what is kept so far is put in order by one thread.
+    pub(super) fn has_few(&self) -> bool {
+        self.gathered().rows.len() <= FEW_ROWS && self.spilled().runs.is_empty()
+    }
+
     /// How many rows came, and the ids of the page in order.
     pub(super) fn finish(self) -> Result<(u64, Vec<Id>), Error> {
         let gathered = mem::replace(&mut *self.gathered(), Gathered { count: 0, rows: Vec::new(), bytes: 0 });
@@ -172,7 +179,10 @@ impl<'a, K: Key> Sorter<'a, K> {
             rows.select_nth_unstable_by(start, |a, b| self.compare(a, b));
         }
         let page = &mut rows[start..];
-        page.par_sort_unstable_by(|a, b| self.compare(a, b));
+        match page.len() {
+            0..=FEW_ROWS => page.sort_unstable_by(|a, b| self.compare(a, b)),
+            _ => page.par_sort_unstable_by(|a, b| self.compare(a, b)),
+        }
         page.iter().map(|(_, id)| *id).collect()
     }
 
