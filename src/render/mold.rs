@@ -11,7 +11,7 @@ use crate::domain::Zone;
 
 use super::names::titles;
 use super::sheet::letters;
-use super::skeleton::{self, Frame, Sheet, Skeleton, with_dimension};
+use super::skeleton::{self, Fixture, Frame, Sheet, Skeleton, with_dimension};
 use super::{Error, Spec};
 
 /// Molds that are kept; beyond, all are made anew.
@@ -98,14 +98,14 @@ fn filled(mold: &Skeleton, spec: &Spec, sheets: &[Sheet]) -> Result<Skeleton, Er
         *head = between(&with_dimension(head, &last)?, "<cols>", "</cols>", |_| cols(&sheet.widths))?;
         *tail = between(tail, "<autoFilter ref=\"", "\"", |_| format!("A1:{last}"))?;
     }
-    for (name, bytes) in &mut skeleton.parts {
-        let text = || std::str::from_utf8(bytes).map_err(|_| Error::Form);
-        let changed = match name.as_str() {
+    for part in &mut skeleton.parts {
+        let text = || std::str::from_utf8(&part.bytes).map_err(|_| Error::Form);
+        let changed = match &*part.name {
             "xl/workbook.xml" => workbook(text()?, sheets)?,
             "docProps/core.xml" => core(text()?, spec)?,
             _ => continue,
         };
-        *bytes = changed.into_bytes();
+        *part = Fixture::new(&part.name, changed.as_bytes())?;
     }
     Ok(skeleton)
 }
@@ -217,7 +217,11 @@ mod tests {
             let library = Skeleton::new(&spec, &sheets).unwrap();
             for _ in 0..2 {
                 let cast = cast(&spec, &sheets).unwrap();
-                prop_assert_eq!(&cast.parts, &library.parts);
+                for (ours, theirs) in cast.parts.iter().zip(&library.parts) {
+                    prop_assert_eq!((&ours.name, &ours.bytes), (&theirs.name, &theirs.bytes));
+                    prop_assert_eq!(&ours.piece.bytes, &theirs.piece.bytes);
+                }
+                prop_assert_eq!(cast.parts.len(), library.parts.len());
                 for (ours, theirs) in cast.frames.iter().zip(&library.frames) {
                     prop_assert_eq!((&ours.head, &ours.tail), (&theirs.head, &theirs.tail));
                 }
