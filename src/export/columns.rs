@@ -1,5 +1,6 @@
 //! Which columns a file has, and what stands above them (contract 2).
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::field::{DEFAULT_COLUMNS, FieldKind, SWITCHES, reserved};
@@ -82,9 +83,9 @@ pub(super) fn tell_apart<'a>(columns: impl Iterator<Item = &'a mut Column>) {
 struct Columns<'a> {
     components: HashMap<&'a str, &'a Component>,
     /// The keys that some task has.
-    seen: HashSet<&'a str>,
-    /// Those among them that belong to a component.
-    companions: HashMap<&'a str, Vec<&'a str>>,
+    seen: &'a [String],
+    /// Those among them that belong to a component, once they are asked for.
+    companions: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
     media: Media,
     keys: Vec<String>,
     known: HashSet<String>,
@@ -96,14 +97,21 @@ impl<'a> Columns<'a> {
         for component in flows.flat_map(Flow::components) {
             components.entry(component.id.as_str()).or_insert(component);
         }
-        let mut companions: HashMap<&str, Vec<&str>> = HashMap::new();
-        for key in seen {
-            if let Some((id, _)) = component_of(&components, key) {
-                companions.entry(id).or_default().push(key);
-            }
-        }
-        let seen = seen.iter().map(String::as_str).collect();
+        let companions = OnceCell::new();
         Self { components, seen, companions, media, keys: Vec::new(), known: HashSet::new() }
+    }
+
+    /// The keys that belong to this component, and it itself where a task has it.
+    fn keys_of(&self, component: &str) -> Vec<&'a str> {
+        let find = || {
+            let mut found: HashMap<&str, Vec<&str>> = HashMap::new();
+            for key in self.seen {
+                let id = self.component_of(key).map_or(key.as_str(), |(id, _)| id);
+                found.entry(id).or_default().push(key);
+            }
+            found
+        };
+        self.companions.get_or_init(find).get(component).cloned().unwrap_or_default()
     }
 
     /// A component with its companions (`<id>_unit`, `<id>_0_url`, ...), or a plain key.
@@ -111,9 +119,9 @@ impl<'a> Columns<'a> {
         if reserved(name).is_some() || !self.components.contains_key(name) {
             return self.add_key(name);
         }
-        let mut companions = self.companions.get(name).cloned().unwrap_or_default();
+        let (own, mut companions): (Vec<_>, Vec<_>) = self.keys_of(name).into_iter().partition(|key| *key == name);
         companions.sort_by_cached_key(|key| numbered(key));
-        if companions.is_empty() || self.seen.contains(name) {
+        if companions.is_empty() || !own.is_empty() {
             self.add_key(name);
         }
         for key in companions {

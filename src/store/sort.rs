@@ -88,7 +88,10 @@ impl<'a, K: Key> Sorter<'a, K> {
                 return Ok(());
             }
             gathered.bytes += bytes_of(rows);
-            gathered.rows.append(rows);
+            match gathered.rows.is_empty() {
+                true => gathered.rows = mem::take(rows),
+                false => gathered.rows.append(rows),
+            }
             if gathered.bytes <= self.run_bytes {
                 return Ok(());
             }
