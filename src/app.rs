@@ -1,14 +1,14 @@
 //! The rooms together, owned by one value that every door and work shares.
 
+pub mod asked;
 mod link;
 pub mod metrics;
 pub mod outbox;
 pub mod queue;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::Semaphore;
@@ -24,6 +24,7 @@ use crate::script::{self, Library};
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::store::Store;
+use asked::Asked;
 use metrics::Metrics;
 use outbox::Outbox;
 use queue::{Limits, Queue};
@@ -65,7 +66,7 @@ pub struct App {
     /// Background exports that wait or run.
     pub queue: Queue,
     /// Background exports that have not ended, by what was asked for.
-    pub asked: Mutex<HashMap<[u8; 32], Id>>,
+    pub asked: Asked,
     /// Where the server listens, once it does.
     pub address: OnceLock<SocketAddr>,
     /// What was done so far, in numbers.
@@ -120,7 +121,7 @@ impl App {
         let (hooks, outbox) = (Hooks::open(&settings.webhook), Outbox::default());
         let (pool, small_pool) = (pool("render", &settings)?, pool("small", &settings)?);
         let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
-        let asked = Mutex::default();
+        let asked = Asked::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
         let (ids, address, metrics) = (IdMaker::new(), OnceLock::new(), Metrics::new());
         Ok(Arc::new(Self {

@@ -1,7 +1,6 @@
 //! One run of an export that is owed: counted on disk before the work, settled in one edit after it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::app::App;
@@ -14,8 +13,9 @@ use crate::kit::meter::{Meter, Stop};
 
 use super::ask::Wish;
 use super::plan::resolve;
+use super::run::{draft, put};
 use super::submit::{done, job, leave_nothing};
-use super::{Finished, Plan, keep, once, owing};
+use super::{Finished, Plan, once, owing};
 
 /// How long a store that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -70,9 +70,8 @@ pub fn rescue(app: &App) -> Result<()> {
         app.store
             .edit(|edit| given_up.into_iter().try_for_each(|log| owing::settle(app, edit, interrupted(app, log))))?;
     }
-    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
     for log in owed {
-        asked.insert(once::twin(&log.caller, log.body.as_bytes()), log.id);
+        app.asked.of(&log.caller).insert(once::twin(&log.caller, log.body.as_bytes()), log.id);
         app.queue.push_owed(job(&log));
     }
     Ok(())
@@ -126,7 +125,7 @@ fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
     let plan = resolve(app, wish, log.id, log.asked, meter)?;
     fail::place("selected");
     check_space(app, &plan)?;
-    keep(app, plan, meter, true)
+    put(app, draft(app, plan, meter)?, meter, true)
 }
 
 /// # Errors
@@ -222,7 +221,7 @@ fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {
 /// From now on the same wish is a new one.
 pub(super) fn forget(app: &App, log: &ExportLog) {
     let twin = once::twin(&log.caller, log.body.as_bytes());
-    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut asked = app.asked.of(&log.caller);
     if asked.get(&twin) == Some(&log.id) {
         asked.remove(&twin);
     }

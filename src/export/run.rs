@@ -9,7 +9,7 @@ use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
 use crate::render::{self, About, Renderer, Row, Spec, media_type};
-use crate::storage::{Patience, Stored};
+use crate::storage::{Draft, Patience, Stored};
 
 use super::Plan;
 use super::shape::Told;
@@ -65,16 +65,34 @@ pub struct Finished {
     pub stored: Stored,
 }
 
-/// Runs a plan into a file that is kept. The key derives from the export's id, so that a
-/// second run of the same export takes the place of the first.
+/// A run whose file is whole and is still to be kept.
+pub(super) struct Drafted {
+    pub draft: Draft,
+    outcome: Outcome,
+    key: String,
+    name: String,
+    kind: &'static str,
+}
+
+/// Runs a plan into a file. Its key derives from the export's id, so that a second run of the same
+/// export takes the place of the first.
 ///
 /// # Errors
 /// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
-pub fn keep(app: &App, plan: Plan, meter: &Meter, background: bool) -> Result<Finished> {
+pub(super) fn draft(app: &App, plan: Plan, meter: &Meter) -> Result<Drafted> {
     let (name, kind) = (plan.file_name(), plan.extension());
     let key = format!("{}.{kind}", app.key_stem(plan.organization, plan.id, plan.asked));
     let mut draft = app.storage.folder().create()?;
-    let mut outcome = stream(app, plan, &mut draft, meter)?;
+    let outcome = stream(app, plan, &mut draft, meter)?;
+    Ok(Drafted { draft, outcome, key, name, kind })
+}
+
+/// Keeps the file.
+///
+/// # Errors
+/// `Canceled` when told to stop, else what storage answers; nothing is left behind.
+pub(super) fn put(app: &App, drafted: Drafted, meter: &Meter, background: bool) -> Result<Finished> {
+    let Drafted { draft, mut outcome, key, name, kind } = drafted;
     meter.enter(Stage::Storing);
     fail::place("before-put");
     go_on(meter)?;

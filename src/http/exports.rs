@@ -78,8 +78,8 @@ async fn direct(shared: Shared, headers: HeaderMap, caller: Caller, body: Vec<u8
             let log = export::direct_record(&asker, &body, &plan, None)?;
             return Ok(Begun::Planned(Box::new((plan, log, turn))));
         }
-        let (id, _turn) = (plan.id, turn);
-        let log = export::direct(&app, &asker, &body, plan, &meter, once.as_deref())?;
+        let id = plan.id;
+        let log = export::direct(&app, &asker, &body, plan, &meter, once.as_deref(), turn)?;
         Ok(if log.id == id { Begun::Kept(log) } else { Begun::Before(log) })
     });
     match begun.await? {

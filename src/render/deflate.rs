@@ -13,7 +13,7 @@ pub(super) const END: [u8; 2] = [0x03, 0x00];
 const LEVEL: u32 = 1;
 
 /// Bytes below which a piece is stored.
-const SHORT: usize = 256;
+const SHORT: usize = 1_024;
 
 /// Deflated bytes and what a zip needs to know of the bytes behind them.
 #[derive(Debug)]

@@ -76,6 +76,11 @@ impl Draft {
         Ok(self.facts())
     }
 
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Where the file is being made.
     pub(super) fn path(&self) -> &Path {
         &self.temp
