@@ -21,7 +21,7 @@ use outbox::Senders;
 pub use outbox::pass as send_due;
 
 /// Threads that take small exports only, which wait for the disk for longer than they work.
-const SMALL_LANES: usize = 3;
+const SMALL_LANES: usize = 2;
 /// How long a run that was told to stop may take to see it.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
