@@ -43,6 +43,7 @@ fn spec(rows: u64, scratch: &std::path::Path) -> Spec {
         rows,
         zone: Zone::utc(),
         dates_as_text: false,
+        by_layout: true,
         csv_neutralise: true,
         created: NOW,
         title: "Bench".to_owned(),
@@ -64,7 +65,7 @@ fn cells(app: &App) -> Vec<Cells> {
     let fields: Vec<String> = COLUMNS.map(str::to_owned).to_vec();
     let mut all = Vec::with_capacity(ids.len());
     view.read(ORGANIZATION, &ids, &fields, &mut |record| {
-        all.push(record.cells.iter().map(|raw| ValueRef::of_raw(*raw).owned()).collect());
+        all.push(record.cells.iter().map(|raw| ValueRef::of_raw(*raw).owned().unwrap()).collect());
         Ok(())
     })
     .unwrap();

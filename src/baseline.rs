@@ -59,38 +59,35 @@ pub fn workbook(app: &App, organization: Id, ids: &[Id], columns: &[&str], path:
     let mut row = 0;
     app.store.view()?.read(organization, ids, &fields, &mut |record| {
         row += 1;
-        cells(sheet, row, columns, record, &date).map_err(failed)
+        cells(sheet, row, columns, record, &date)
     })?;
     book.save(path).map_err(failed)?;
     path.metadata().map(|facts| facts.len()).map_err(failed)
 }
 
-fn cells(
-    sheet: &mut Worksheet,
-    row: u32,
-    columns: &[&str],
-    record: &Record<'_>,
-    date: &Format,
-) -> std::result::Result<(), XlsxError> {
+fn cells(sheet: &mut Worksheet, row: u32, columns: &[&str], record: &Record<'_>, date: &Format) -> Result<()> {
     for ((place, name), raw) in (0..).zip(columns).zip(record.cells) {
         let Some(raw) = raw else { continue };
-        match (json::text(raw), raw.parse::<f64>()) {
-            (Some(text), _) => match text.get(..SECONDS_OF_TIME).filter(|_| name.ends_with("Time")) {
-                Some(time) => {
-                    sheet.write_with_format(row, place, &ExcelDateTime::parse_from_str(time)?, date)?;
-                }
-                None => {
-                    sheet.write_string(row, place, text)?;
-                }
-            },
-            (None, Ok(number)) => {
-                sheet.write_number(row, place, number)?;
-            }
-            (None, Err(_)) => {
-                sheet.write_string(row, place, *raw)?;
-            }
-        }
+        cell(sheet, (row, place), name, raw.text()?, date).map_err(failed)?;
     }
+    Ok(())
+}
+
+fn cell(
+    sheet: &mut Worksheet,
+    (row, column): (u32, u16),
+    name: &str,
+    raw: &str,
+    date: &Format,
+) -> std::result::Result<(), XlsxError> {
+    match (json::text(raw), raw.parse::<f64>()) {
+        (Some(text), _) => match text.get(..SECONDS_OF_TIME).filter(|_| name.ends_with("Time")) {
+            Some(time) => sheet.write_with_format(row, column, &ExcelDateTime::parse_from_str(time)?, date)?,
+            None => sheet.write_string(row, column, text)?,
+        },
+        (None, Ok(number)) => sheet.write_number(row, column, number)?,
+        (None, Err(_)) => sheet.write_string(row, column, raw)?,
+    };
     Ok(())
 }
 

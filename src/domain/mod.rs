@@ -40,4 +40,4 @@ pub use request::Faults;
 pub use task::{Header, Status, Task, TaskRead, TimeField};
 pub use used::{ConfigUsed, ScriptUsed, Used};
 pub use user::{Caller, Permission};
-pub use value::{Link, Time, Value, ValueRef};
+pub use value::{Link, Raw, Time, Value, ValueRef};

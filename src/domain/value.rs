@@ -2,7 +2,38 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Moment;
+use super::{Error, Moment, Result};
+
+/// A JSON value as it lies in the store. Whether its bytes are text is asked by whoever needs them as one:
+/// asking it of every cell of an export would be a large part of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a [u8]);
+
+impl<'a> Raw<'a> {
+    /// The value that lies in these bytes.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, which nobody has looked at.
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Its text.
+    ///
+    /// # Errors
+    /// `Internal` when the bytes are none.
+    pub fn text(self) -> Result<&'a str> {
+        std::str::from_utf8(self.0).map_err(|why| Error::internal("store", why))
+    }
+}
+
+impl<'a> From<&'a str> for Raw<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+}
 
 /// What a row has in one column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +56,7 @@ pub enum ValueRef<'a> {
     #[default]
     Empty,
     /// Raw JSON.
-    Json(&'a str),
+    Json(Raw<'a>),
     /// A moment.
     Time(Time),
     /// A link.
@@ -62,7 +93,7 @@ impl Value {
     pub fn borrowed(&self) -> ValueRef<'_> {
         match self {
             Self::Empty => ValueRef::Empty,
-            Self::Json(json) => ValueRef::Json(json),
+            Self::Json(json) => ValueRef::Json((&**json).into()),
             Self::Time(time) => ValueRef::Time(*time),
             Self::Link(link) => ValueRef::Link(link),
         }
@@ -71,17 +102,20 @@ impl Value {
 
 impl<'a> ValueRef<'a> {
     /// The value of a key that a task may have.
-    pub fn of_raw(raw: Option<&'a str>) -> Self {
+    pub fn of_raw(raw: Option<Raw<'a>>) -> Self {
         raw.map_or(Self::Empty, Self::Json)
     }
 
     /// The same, outliving the row.
-    pub fn owned(self) -> Value {
-        match self {
+    ///
+    /// # Errors
+    /// `Internal` when raw JSON is no text.
+    pub fn owned(self) -> Result<Value> {
+        Ok(match self {
             Self::Empty => Value::Empty,
-            Self::Json(json) => Value::Json(json.into()),
+            Self::Json(json) => Value::Json(json.text()?.into()),
             Self::Time(time) => Value::Time(time),
             Self::Link(link) => Value::Link(Box::new(link.clone())),
-        }
+        })
     }
 }

@@ -181,6 +181,7 @@ pub(super) fn spec(app: &App, plan: &Plan) -> Spec {
         rows: plan.rows(),
         zone: plan.zone.clone(),
         dates_as_text: app.settings.export.dates_as_text(),
+        by_layout: app.settings.export.deflates_by_layout(),
         csv_neutralise: app.settings.export.csv_neutralise,
         created: plan.asked,
         title: plan.name.clone().unwrap_or_else(|| plan.stem()),
@@ -208,7 +209,7 @@ fn sample(plan: &Plan) -> Result<Vec<Vec<Value>>> {
     let Some(first) = Spans::new(plan, SAMPLE_ROWS, true).next() else { return Ok(rows) };
     plan.each_row(&first, &mut Told::default(), &mut |row| {
         if let Row::Of(_, cells) = row {
-            rows.push(cells.iter().map(|value| value.owned()).collect());
+            rows.push(cells.iter().map(|value| value.owned()).collect::<Result<_>>()?);
         }
         Ok(())
     })?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::domain::{Error, Id, Result, RowFault, ScriptFault, ScriptUsed, Value, ValueRef};
+use crate::domain::{Error, Id, Raw, Result, RowFault, ScriptFault, ScriptUsed, Value, ValueRef};
 use crate::render::Row;
 use crate::script::{Program, Reads, Session, Task};
 use crate::store::Record;
@@ -95,6 +95,11 @@ impl Scripted {
         used.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The keys that are read of each task; none when a script looks at all of them.
+    pub(super) fn wanted(&self) -> Option<&[String]> {
+        (!self.whole).then_some(self.keys.as_slice())
+    }
+
     /// The keys that [`count`](Self::count) needs.
     pub(super) fn looked_at(&self) -> &[String] {
         &self.looked_at
@@ -137,7 +142,7 @@ impl Scripted {
             told.faults.add(RowFault { task: record.id, column: None, fault });
             vec![Given::new()]
         });
-        let own = self.own(record, task.as_ref(), &rows, told);
+        let own = self.own(record, task.as_ref(), &rows, told)?;
         let mut cells = Vec::with_capacity(self.cells.len());
         for row in &rows {
             cells.clear();
@@ -163,12 +168,13 @@ impl Scripted {
         if self.whole {
             return Ok(Task::whole(record.json()?));
         }
-        let values = record.cells.get(..self.looked_at.len()).unwrap_or_default();
-        Ok(Task::of_keys(&self.looked_at, values))
+        let values = record.cells.iter().take(self.looked_at.len());
+        let values: Vec<_> = values.map(|raw| raw.map(Raw::text).transpose()).collect::<Result<_>>()?;
+        Ok(Task::of_keys(&self.looked_at, &values))
     }
 
     /// What the columns have where no row says otherwise; those of keys are taken from the task.
-    fn own(&self, record: &Record<'_>, task: Option<&Task>, rows: &[Given], told: &mut Told) -> Vec<Value> {
+    fn own(&self, record: &Record<'_>, task: Option<&Task>, rows: &[Given], told: &mut Told) -> Result<Vec<Value>> {
         let is_wanted = |place: usize| rows.iter().any(|row| row.iter().all(|(given, _)| *given != place));
         let mut own = Vec::with_capacity(self.cells.len());
         for (place, cell) in self.cells.iter().enumerate() {
@@ -180,11 +186,14 @@ impl Scripted {
                         Value::Empty
                     })
                 }
-                (Cell::Cost(key, cost), _) => cost.of(ValueRef::of_raw(record.cells.get(*key).copied().flatten())),
+                (Cell::Cost(key, cost), _) => match record.cells.get(*key).copied().flatten() {
+                    Some(bill) => cost.of(bill.text()?),
+                    None => Value::Empty,
+                },
                 _ => Value::Empty,
             });
         }
-        own
+        Ok(own)
     }
 
     /// The rows that the script of its flow makes of a task, as far as they are not known before.

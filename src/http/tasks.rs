@@ -194,9 +194,10 @@ fn tasks(view: &View, organization: Id, ids: &[Id], fields: Option<&[String]>) -
             out.push_str(record.json()?);
             return Ok(());
         }
-        let cells = keys.iter().zip(record.cells).filter_map(|(key, cell)| cell.map(|cell| format!("{key}{cell}")));
+        let cells = keys.iter().zip(record.cells).filter_map(|(key, cell)| cell.map(|cell| (key, cell)));
+        let cells = cells.map(|(key, cell)| Ok(format!("{key}{}", cell.text()?)));
         out.push('{');
-        out.push_str(&cells.collect::<Vec<_>>().join(","));
+        out.push_str(&cells.collect::<Result<Vec<_>>>()?.join(","));
         out.push('}');
         Ok(())
     })?;

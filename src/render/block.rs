@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub deflated: bool,
     pub zone: Zone,
     pub dates_as_text: bool,
+    pub by_layout: bool,
     /// For each column the JSON key with its colon.
     pub keys: Vec<String>,
     pub csv_neutralise: bool,
@@ -46,6 +47,7 @@ impl Shared {
             deflated: matches!(super::extension(spec.download, spec.rows), "xlsx" | "zip"),
             zone: spec.zone.clone(),
             dates_as_text: spec.dates_as_text,
+            by_layout: spec.by_layout,
             keys: spec.columns.iter().map(|column| format!("{}:", domain::json::quote(&column.id))).collect(),
             csv_neutralise: spec.csv_neutralise,
             sheet,
@@ -77,7 +79,7 @@ impl Encoder {
             rows: 0,
             bytes: Vec::new(),
             packer: match self.0.download {
-                Download::Xlsx => Packer::Layout(Box::new(LayoutDeflater::new())),
+                Download::Xlsx if self.0.by_layout => Packer::Layout(Box::new(LayoutDeflater::new())),
                 _ if self.0.deflated => Packer::Plain(Deflater::new()),
                 _ => Packer::None,
             },
@@ -127,7 +129,7 @@ impl BlockBuilder {
     /// Adds the next row.
     ///
     /// # Errors
-    /// `Internal` when the bytes cannot be compressed.
+    /// `Internal` when raw JSON is no text, or the bytes cannot be compressed.
     pub fn row(&mut self, row: &Row<'_>) -> domain::Result<()> {
         let (shared, out) = (&*self.shared, &mut self.bytes);
         match shared.download {
@@ -142,13 +144,13 @@ impl BlockBuilder {
                     (true, false) => b"",
                     (false, _) => b",\n",
                 });
-                json::row(shared, row, out);
+                json::row(shared, row, out)?;
             }
             Download::Ndjson => {
-                json::row(shared, row, out);
+                json::row(shared, row, out)?;
                 out.push(b'\n');
             }
-            Download::Csv => csv::row(row.cells(), shared.csv_neutralise, out),
+            Download::Csv => csv::row(row.cells(), shared.csv_neutralise, out)?,
         }
         self.rows += 1;
         let waiting = match &self.packer {
@@ -187,6 +189,7 @@ impl BlockBuilder {
             Packer::Plain(deflater) => {
                 deflater.push(&self.bytes)?;
                 self.bytes.clear();
+                self.rows_of_sheet.forget_places();
             }
             Packer::Layout(deflater) => {
                 deflater.push(&mut self.bytes, &mut self.rows_of_sheet.marks);

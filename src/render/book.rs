@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use crate::domain::limits::{MAX_SHEET_COLUMNS, MAX_SHEET_LINKS};
-use crate::domain::{self, Column, ColumnKind, Value, ValueRef};
+use crate::domain::{self, Column, ColumnKind, Value};
 
 use super::about::{self, About};
 use super::archive::Archive;
@@ -195,7 +195,7 @@ fn check_width(name: &str, columns: usize, cure: &str) -> domain::Result<()> {
 fn blue_rows(columns: &[Column], sample: &[Vec<Value>]) -> u64 {
     let is_link = |(number, column): &(usize, &Column)| {
         let mut cells = widths::of_column(sample, *number);
-        column.kind == ColumnKind::Url || cells.any(|value| matches!(value, ValueRef::Link(_)))
+        column.kind == ColumnKind::Url || cells.any(|value| matches!(value, Value::Link(_)))
     };
     let columns = columns.iter().enumerate().filter(is_link).count() as u64;
     MAX_SHEET_LINKS / columns.max(1)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::domain::{Moment, Time, ValueRef, Zone, json};
+use crate::domain::{Moment, Result, Time, ValueRef, Zone, json};
 
 /// A JSON value as a cell of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,13 +25,16 @@ pub(super) enum Cell<'a> {
 
 /// The cell of a value. Lists are joined with `;`, objects show their `name`, else their `title`,
 /// else their JSON.
-pub(super) fn cell(value: ValueRef<'_>) -> Cell<'_> {
-    match value {
+///
+/// # Errors
+/// `Internal` when raw JSON is no text.
+pub(super) fn cell(value: ValueRef<'_>) -> Result<Cell<'_>> {
+    Ok(match value {
         ValueRef::Empty => Cell::Empty,
-        ValueRef::Json(raw) => of_json(raw),
+        ValueRef::Json(raw) => of_json(raw.text()?),
         ValueRef::Time(time) => Cell::Time(time),
         ValueRef::Link(link) => Cell::Text(link.url.as_str().into()),
-    }
+    })
 }
 
 /// `2025-06-15T15:00:00+07:00`, by the clock that the moment is shown by.
@@ -44,7 +47,8 @@ pub(super) fn time_text(time: Time) -> String {
     format!("{}{sign}{:02}:{:02}", clock.unwrap_or_default(), minutes / 60, minutes % 60)
 }
 
-fn of_json(raw: &str) -> Cell<'_> {
+/// The cell of raw JSON.
+pub(super) fn of_json(raw: &str) -> Cell<'_> {
     match raw.as_bytes().first() {
         Some(b'"') => Cell::Text(text(raw)),
         Some(b't') => Cell::Boolean(true),
@@ -87,10 +91,15 @@ fn object(raw: &str) -> Cow<'_, str> {
     named("name").or_else(|| named("title")).unwrap_or(Cow::Borrowed(raw))
 }
 
+/// Whether a spreadsheet takes a text that begins so for a formula.
+pub(super) fn begins_formula(first: u8) -> bool {
+    matches!(first, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n')
+}
+
 /// Whether a spreadsheet might take a text for a formula, also behind what it passes over.
 pub(super) fn is_risky(text: &str) -> bool {
     match text.as_bytes().first() {
-        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') => true,
+        Some(first) if begins_formula(*first) => true,
         // The first byte of a byte order mark and of the full-width signs.
         Some(b' ' | 0xEF) => {
             let rest = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
@@ -128,19 +137,19 @@ mod tests {
     #[test]
     fn each_kind_of_value_has_its_cell() {
         let text = |text: &'static str| Cell::Text(text.into());
-        assert_eq!(cell(ValueRef::Empty), Cell::Empty);
-        assert_eq!(cell(ValueRef::Json("null")), Cell::Empty);
-        assert_eq!(cell(ValueRef::Json("false")), Cell::Boolean(false));
-        assert_eq!(cell(ValueRef::Json("1.50")), Cell::Number("1.50"));
-        assert_eq!(cell(ValueRef::Json(r#""007""#)), text("007"));
-        assert_eq!(cell(ValueRef::Json(r#""a\nb""#)), text("a\nb"));
-        assert_eq!(cell(ValueRef::Json(r#"["a",1,null,true]"#)), text("a;1;;true"));
-        assert_eq!(cell(ValueRef::Json(r#"[{"title":"x"},{"name":"y","title":"z"},[1,2]]"#)), text("x;y;[1,2]"));
-        assert_eq!(cell(ValueRef::Json(r#"{"id":1}"#)), text(r#"{"id":1}"#));
-        assert_eq!(cell(ValueRef::Json(r#"{"name":"","title":"T"}"#)), text("T"));
-        assert_eq!(cell(ValueRef::Json("[]")), text(""));
+        assert_eq!(cell(ValueRef::Empty).ok(), Some(Cell::Empty));
+        assert_eq!(of_json("null"), Cell::Empty);
+        assert_eq!(of_json("false"), Cell::Boolean(false));
+        assert_eq!(of_json("1.50"), Cell::Number("1.50"));
+        assert_eq!(of_json(r#""007""#), text("007"));
+        assert_eq!(of_json(r#""a\nb""#), text("a\nb"));
+        assert_eq!(of_json(r#"["a",1,null,true]"#), text("a;1;;true"));
+        assert_eq!(of_json(r#"[{"title":"x"},{"name":"y","title":"z"},[1,2]]"#), text("x;y;[1,2]"));
+        assert_eq!(of_json(r#"{"id":1}"#), text(r#"{"id":1}"#));
+        assert_eq!(of_json(r#"{"name":"","title":"T"}"#), text("T"));
+        assert_eq!(of_json("[]"), text(""));
         for odd in ["NaN", "nan", "inf", "-inf", "Infinity"] {
-            assert_eq!(cell(ValueRef::Json(odd)), Cell::NotANumber);
+            assert_eq!(of_json(odd), Cell::NotANumber);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Comma-separated values: RFC 4180, UTF-8 with a byte order mark.
 
-use crate::domain::{Column, ValueRef};
+use crate::domain::{Column, Result, ValueRef};
 
 use super::cell::{Cell, cell, is_risky, time_text};
 
@@ -19,12 +19,14 @@ pub(super) fn head(columns: &[Column], neutralise: bool) -> Vec<u8> {
     out
 }
 
-pub(super) fn row(cells: &[ValueRef<'_>], neutralise: bool, out: &mut Vec<u8>) {
+/// # Errors
+/// `Internal` when raw JSON is no text.
+pub(super) fn row(cells: &[ValueRef<'_>], neutralise: bool, out: &mut Vec<u8>) -> Result<()> {
     for (place, value) in cells.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        match cell(*value) {
+        match cell(*value)? {
             Cell::Empty | Cell::NotANumber => {}
             Cell::Number(number) => out.extend_from_slice(number.as_bytes()),
             Cell::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
@@ -33,6 +35,7 @@ pub(super) fn row(cells: &[ValueRef<'_>], neutralise: bool, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 /// A text, with an apostrophe before it if a spreadsheet might run it and that is to be prevented.
@@ -69,13 +72,14 @@ fn is_numbers(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     fn line(cells: &[&str]) -> String {
-        let cells: Vec<_> = cells.iter().map(|cell| ValueRef::Json(cell)).collect();
+        let cells: Vec<_> = cells.iter().map(|cell| ValueRef::Json((*cell).into())).collect();
         let mut out = Vec::new();
-        row(&cells, true, &mut out);
+        row(&cells, true, &mut out).unwrap();
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -92,7 +96,7 @@ mod tests {
         assert_eq!(line(&[r#""=1+1""#, r#""@x""#, r#""\tx""#, r#""-2+3""#]), "'=1+1,'@x,'\tx,'-2+3\r\n");
         assert_eq!(line(&["-5", r#""-5""#, r#""+62812""#, r#""-6.2,106.8""#]), "-5,-5,+62812,\"-6.2,106.8\"\r\n");
         let mut out = Vec::new();
-        row(&[ValueRef::Json(r#""=1+1""#)], false, &mut out);
+        row(&[ValueRef::Json(r#""=1+1""#.into())], false, &mut out).unwrap();
         assert_eq!(out, b"=1+1\r\n");
     }
 }

@@ -17,12 +17,28 @@ const LOOK: [bool; 256] = {
     look
 };
 
-/// Whether a text stands in JSON and in XML as it is. Some that would need no more than a look do not
-/// count as such.
-pub(super) fn is_plain(text: &str) -> bool {
-    let bytes = text.as_bytes();
+/// What a first look at bytes finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// ASCII that stands in JSON and in XML as it is.
+    Plain,
+    /// If they are text, it stands in both as it is.
+    PlainText,
+    /// All others, and some that would need no more than a second look.
+    Other,
+}
+
+/// Looks at bytes.
+pub(super) fn look(bytes: &[u8]) -> Look {
+    const HIGH: u8 = 0x80;
+    let of = |looks: u8| match looks {
+        0 => Look::Plain,
+        HIGH => Look::PlainText,
+        _ => Look::Other,
+    };
     let Some(last) = bytes.last_chunk::<16>() else {
-        return bytes.iter().fold(true, |plain, byte| plain & !LOOK[usize::from(*byte)] & (*byte != b'\\'));
+        let looks = bytes.iter().map(|&byte| byte & HIGH | u8::from(LOOK[usize::from(byte)] | (byte == b'\\')));
+        return of(looks.fold(0, |all, one| all | one));
     };
     // In a form of which compilers make comparisons of sixteen bytes at once; the last ones overlap.
     let mut looks = [0_u8; 16];
@@ -30,12 +46,12 @@ pub(super) fn is_plain(text: &str) -> bool {
         for (look, &byte) in looks.iter_mut().zip(bytes) {
             let markup = u8::from(byte == b'&') | u8::from(byte & !2 == b'<');
             let escape = u8::from(byte == b'_') | u8::from(byte == b'\\') | u8::from(byte == 0xEF);
-            *look |= u8::from(byte < 0x20) | markup | escape;
+            *look |= byte & HIGH | u8::from(byte < 0x20) | markup | escape;
         }
     };
     bytes.as_chunks().0.iter().for_each(&mut add);
     add(last);
-    looks == [0; 16]
+    of(looks.iter().fold(0, |all, one| all | one))
 }
 
 /// What a reader other than Excel may see otherwise than it was.
@@ -114,18 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_plain_if_nothing_in_it_is_looked_at_or_escaped_in_json() {
+    fn bytes_are_plain_if_nothing_in_them_is_looked_at_or_escaped_in_json() {
         for length in [1, 15, 16, 17, 40] {
             for place in 0..length {
                 for byte in (0..0x80).map(char::from) {
                     let text: String = (0..length).map(|at| if at == place { byte } else { 'a' }).collect();
                     let expected = byte != '\\' && !LOOK[byte as usize];
-                    assert_eq!(is_plain(&text), expected, "{text:?}");
+                    assert_eq!(look(text.as_bytes()) == Look::Plain, expected, "{text:?}");
                 }
             }
         }
-        assert!(is_plain("naïve 😀, a word longer than sixteen") && is_plain(""));
-        assert!(!is_plain("ﬁ") && !is_plain("a word longer than sixteen, and \u{ffff}"));
+        assert_eq!(look(b""), Look::Plain);
+        for text in ["naïve", "naïve 😀, a word longer than sixteen"] {
+            assert_eq!(look(text.as_bytes()), Look::PlainText, "{text}");
+        }
+        for text in ["ﬁ", "ü & ü", "a word longer than sixteen, and \u{ffff}", "a word longer than sixteen, ü and _"]
+        {
+            assert_eq!(look(text.as_bytes()), Look::Other, "{text}");
+        }
     }
 
     #[test]

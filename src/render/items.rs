@@ -17,7 +17,7 @@ use crate::domain::{self, Id, ValueRef, json};
 use crate::kit::scratch::nameless;
 
 use super::block::{Block, Encoder, Shared};
-use super::cell::cell;
+use super::cell::of_json;
 use super::deflate::{Deflater, END};
 use super::widths::cell_width;
 use super::{Error, Row};
@@ -95,7 +95,7 @@ impl Gathered {
         for item in items {
             let sampled = self.items < SAMPLE_ITEMS;
             self.items += 1;
-            let width = |value: &str| if sampled { cell_width(&cell(ValueRef::Json(value))) } else { 0 };
+            let width = |value: &str| if sampled { cell_width(&of_json(value)) } else { 0 };
             match json::pairs(item.get()) {
                 Ok(pairs) => pairs.iter().for_each(|(key, value)| self.keys.add(key, width(value))),
                 Err(_) => self.keys.add(VALUE, width(item.get())),
@@ -283,11 +283,11 @@ impl Part {
                 take -= 1;
                 let pairs = json::pairs(item.get()).unwrap_or_else(|_| vec![(VALUE.into(), item.get())]);
                 let mut cells = vec![ValueRef::Empty; places.len() + 2];
-                cells[0] = if is_known { ValueRef::Json(&id) } else { ValueRef::Empty };
-                cells[1] = ValueRef::Json(&row);
+                cells[0] = if is_known { ValueRef::Json(id.as_str().into()) } else { ValueRef::Empty };
+                cells[1] = ValueRef::Json(row.as_str().into());
                 for (key, value) in &pairs {
                     if let Some(place) = places.get(&**key) {
-                        cells[*place] = ValueRef::Json(value);
+                        cells[*place] = ValueRef::Json((*value).into());
                     }
                 }
                 block.row(&Row::Cells(&cells))?;

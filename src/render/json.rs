@@ -3,11 +3,16 @@
 use super::Row;
 use super::block::Shared;
 use super::cell::time_text;
-use crate::domain::{ValueRef, json};
+use crate::domain::{Result, ValueRef, json};
 
-pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) {
+/// # Errors
+/// `Internal` when raw JSON is no text.
+pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) -> Result<()> {
     let cells = match row {
-        Row::Task(json) => return out.extend_from_slice(json.as_bytes()),
+        Row::Task(json) => {
+            out.extend_from_slice(json.as_bytes());
+            return Ok(());
+        }
         Row::Cells(cells) | Row::Of(_, cells) => *cells,
     };
     out.push(b'{');
@@ -22,10 +27,11 @@ pub(super) fn row(shared: &Shared, row: &Row<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(key.as_bytes());
         match value {
             ValueRef::Empty => {}
-            ValueRef::Json(json) => out.extend_from_slice(json.as_bytes()),
+            ValueRef::Json(json) => out.extend_from_slice(json.text()?.as_bytes()),
             ValueRef::Time(time) => out.extend_from_slice(json::quote(&time_text(*time)).as_bytes()),
             ValueRef::Link(link) => out.extend_from_slice(json::quote(&link.url).as_bytes()),
         }
     }
     out.push(b'}');
+    Ok(())
 }

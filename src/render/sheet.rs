@@ -4,10 +4,12 @@
 use std::borrow::Cow;
 
 use crate::domain::limits::MAX_CELL_UNITS;
-use crate::domain::{Column, ColumnKind, Id, Link, Time, ValueRef, Zone};
+use crate::domain::{self, Column, ColumnKind, Id, Link, Raw, Time, ValueRef, Zone};
 
+use super::Error;
 use super::block::Shared;
-use super::cell::{Cell, cell, fits, is_risky, time_text};
+use super::cell::{Cell, begins_formula, cell, fits, is_risky, time_text};
+use super::escape::{self, Look};
 use super::form::Form;
 use super::items::{Gathered, items};
 use super::layout::Mark;
@@ -16,7 +18,6 @@ use super::moments::{Serial, Serials, Shown};
 use super::repairs::{Repair, Repairs};
 use super::styles::{Style, Styles, WRAPPED_CHARACTERS};
 use super::widths::{height, lines};
-use super::{Error, escape};
 
 /// A column as the rows need it.
 #[derive(Debug)]
@@ -84,12 +85,18 @@ impl Rows {
             value_end: 0,
         }
     }
+
+    /// The bytes that places were counted in are gone.
+    pub(super) fn forget_places(&mut self) {
+        self.marks.clear();
+        self.value_end = 0;
+    }
 }
 
 /// One row; `number` counts from 0 and the header is above it. Items of lists belong to `task`.
 ///
 /// # Errors
-/// When the items cannot be compressed.
+/// `Internal` when raw JSON is no text, or the items cannot be compressed.
 pub(super) fn row(
     shared: &Shared,
     number: u64,
@@ -97,7 +104,7 @@ pub(super) fn row(
     cells: &[ValueRef<'_>],
     rows: &mut Rows,
     out: &mut Vec<u8>,
-) -> Result<(), Error> {
+) -> domain::Result<()> {
     let mut digits = itoa::Buffer::new();
     let place = number + 2;
     let number = digits.format(place);
@@ -128,16 +135,20 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn value(&mut self, column: &SheetColumn, value: ValueRef<'_>) -> Result<(), Error> {
+    fn value(&mut self, column: &SheetColumn, value: ValueRef<'_>) -> domain::Result<()> {
         match value {
             ValueRef::Empty => {}
             ValueRef::Link(link) => self.link(column, link),
-            ValueRef::Json(raw) if column.kind == ColumnKind::List && raw.starts_with('[') => self.list(column, raw)?,
-            ValueRef::Json(raw) => match plain_text(raw) {
-                Some(text) if column.kind == ColumnKind::Auto => self.plain_text(column, text),
-                _ => self.cell(column, cell(value)),
+            ValueRef::Json(raw) => match (column.kind, raw.bytes()) {
+                (ColumnKind::Auto, [b'"', ..]) => match plain_text(raw)? {
+                    Some(text) => self.plain(column, None, Form::Text, text),
+                    None => self.cell(column, cell(value)?),
+                },
+                (ColumnKind::List, [b'[', ..]) => self.list(column, raw.text()?)?,
+                (_, digits) if is_plain_number(digits) => self.plain(column, column.format, Form::Number, digits),
+                _ => self.cell(column, cell(value)?),
             },
-            value => self.cell(column, cell(value)),
+            value => self.cell(column, cell(value)?),
         }
         Ok(())
     }
@@ -247,10 +258,11 @@ impl Row<'_> {
         self.close(Form::Number);
     }
 
-    fn plain_text(&mut self, column: &SheetColumn, text: &str) {
-        self.open(column, None, Form::Text);
-        self.put(&[text]);
-        self.close(Form::Text);
+    /// A value that is written as it is.
+    fn plain(&mut self, column: &SheetColumn, style: Option<u32>, form: Form, value: &[u8]) {
+        self.open(column, style, form);
+        self.out.extend_from_slice(value);
+        self.close(form);
     }
 
     fn text(&mut self, column: &SheetColumn, text: &str) {
@@ -350,11 +362,28 @@ impl Row<'_> {
 
 /// The text of a JSON string that is written as it is, as most are: nothing in it to escape, no spaces
 /// at its ends, no formula, and so short that it stands in one line.
-fn plain_text(raw: &str) -> Option<&str> {
-    let text = raw.strip_prefix('"')?.strip_suffix('"')?;
-    let ends = [text.bytes().next()?, text.bytes().next_back()?];
+///
+/// # Errors
+/// `Internal` when it is no text. What is plain ASCII is one.
+fn plain_text(raw: Raw<'_>) -> domain::Result<Option<&[u8]>> {
+    let [b'"', text @ .., b'"'] = raw.bytes() else { return Ok(None) };
+    let (Some(first), Some(last)) = (text.first(), text.last()) else { return Ok(None) };
     let is_short = text.len() < *WRAPPED_CHARACTERS.start();
-    (is_short && !ends.contains(&b' ') && !is_risky(text) && escape::is_plain(text)).then_some(text)
+    if !is_short || *first == b' ' || *last == b' ' || begins_formula(*first) {
+        return Ok(None);
+    }
+    match escape::look(text) {
+        Look::Plain => Ok(Some(text)),
+        Look::PlainText => raw.text().map(|_| Some(text)),
+        Look::Other => Ok(None),
+    }
+}
+
+/// Whether a number is written as it is, as most are: positive, and no longer than Excel keeps.
+fn is_plain_number(digits: &[u8]) -> bool {
+    const LONGEST: usize = 15;
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    digits.len() <= LONGEST && digits.first().is_some_and(u8::is_ascii_digit) && digits.iter().all(is_digit)
 }
 
 #[cfg(test)]

@@ -4,17 +4,20 @@ use serde_json::Value as Json;
 
 use super::cell::{Cell, cell, fits};
 use super::items::items;
-use crate::domain::{ColumnKind, Moment, Time, ValueRef, Zone};
+use crate::domain::{ColumnKind, Moment, Result, Time, ValueRef, Zone};
 
 /// A value as a workbook shows it: null, a boolean, a number, or a text. Date-times are texts by the
 /// clock of `zone`, like `2025-06-15 15:00:00`.
-pub fn shown(value: ValueRef<'_>, kind: ColumnKind, zone: &Zone) -> Json {
+///
+/// # Errors
+/// `Internal` when raw JSON is no text.
+pub fn shown(value: ValueRef<'_>, kind: ColumnKind, zone: &Zone) -> Result<Json> {
     if let (ColumnKind::List, ValueRef::Json(raw)) = (kind, value)
-        && raw.starts_with('[')
+        && raw.bytes().starts_with(b"[")
     {
-        return items(raw).len().into();
+        return Ok(items(raw.text()?).len().into());
     }
-    match cell(value) {
+    Ok(match cell(value)? {
         Cell::Empty | Cell::NotANumber => Json::Null,
         Cell::Boolean(value) => value.into(),
         Cell::Number(number) if fits(number) => serde_json::from_str(number).unwrap_or_else(|_| number.into()),
@@ -25,7 +28,7 @@ pub fn shown(value: ValueRef<'_>, kind: ColumnKind, zone: &Zone) -> Json {
             clock.map_or_else(|| text.as_ref().into(), Json::from)
         }
         Cell::Time(time) => clock(time, zone).map_or(Json::Null, Json::from),
-    }
+    })
 }
 
 fn clock(time: Time, zone: &Zone) -> Option<String> {
@@ -37,13 +40,14 @@ fn clock(time: Time, zone: &Zone) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn values_are_shown_as_a_workbook_shows_them() {
         let jakarta = Zone::named("Asia/Jakarta").unwrap_or_else(Zone::utc);
-        let json = |raw: &'static str, kind| shown(ValueRef::Json(raw), kind, &jakarta);
+        let json = |raw: &'static str, kind| shown(ValueRef::Json(raw.into()), kind, &jakarta).unwrap();
         assert_eq!(json("1.5", ColumnKind::Auto), 1.5);
         assert_eq!(json("12345678901234567890", ColumnKind::Auto), "12345678901234567890");
         assert_eq!(json(r#"["a",true]"#, ColumnKind::Auto), "a;true");
@@ -53,8 +57,11 @@ mod tests {
         assert_eq!(json(time, ColumnKind::Auto), "2025-06-15T08:00:00+00:00");
         assert_eq!(json(r#""soon""#, ColumnKind::Time), "soon");
         assert_eq!((json("[7,8]", ColumnKind::List), json("7", ColumnKind::List)), (2.into(), 7.into()));
-        let at = |offset_seconds| ValueRef::Time(Time { at: Moment(0), offset_seconds });
-        assert_eq!(shown(at(None), ColumnKind::Auto, &jakarta), "1970-01-01 07:00:00");
-        assert_eq!(shown(at(Some(-3_600)), ColumnKind::Auto, &jakarta), "1969-12-31 23:00:00");
+        let at = |offset_seconds| {
+            let value = ValueRef::Time(Time { at: Moment(0), offset_seconds });
+            shown(value, ColumnKind::Auto, &jakarta).unwrap()
+        };
+        assert_eq!(at(None), "1970-01-01 07:00:00");
+        assert_eq!(at(Some(-3_600)), "1969-12-31 23:00:00");
     }
 }

@@ -3,8 +3,8 @@ use std::io::{Cursor, Read as _};
 use calamine::{Data, Reader, Xlsx};
 
 use super::*;
-use crate::domain::ColumnKind;
 use crate::domain::limits::MAX_SHEET_COLUMNS;
+use crate::domain::{ColumnKind, Raw};
 
 fn column(id: &str, kind: ColumnKind) -> Column {
     Column { id: id.to_owned(), header: id.to_uppercase(), kind, format: None, width: None }
@@ -17,6 +17,7 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
         rows,
         zone: Zone::utc(),
         dates_as_text: false,
+        by_layout: true,
         csv_neutralise: true,
         created: Moment(1_750_000_000_000),
         title: "A title".to_owned(),
@@ -28,13 +29,13 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
 /// A file of these rows, and what was changed in them.
 fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
     let rows: Vec<Vec<ValueRef<'_>>> =
-        rows.iter().map(|row| row.iter().map(|raw| ValueRef::of_raw(*raw)).collect()).collect();
+        rows.iter().map(|row| row.iter().map(|raw| ValueRef::of_raw(raw.map(Raw::from))).collect()).collect();
     of_values(spec, &rows, &About::default())
 }
 
 fn of_values(spec: &Spec, rows: &[Vec<ValueRef<'_>>], about: &About) -> (Vec<u8>, Repairs) {
     let sample: Vec<Vec<Value>> =
-        rows.iter().take(3).map(|row| row.iter().map(|value| value.owned()).collect()).collect();
+        rows.iter().take(3).map(|row| row.iter().map(|value| value.owned().unwrap()).collect()).collect();
     let mut renderer = Renderer::new(spec.clone(), &sample).unwrap();
     let mut out = Vec::new();
     renderer.begin(&mut out).unwrap();
@@ -44,7 +45,7 @@ fn of_values(spec: &Spec, rows: &[Vec<ValueRef<'_>>], about: &About) -> (Vec<u8>
         let mut block = encoder.block((place * size) as u64);
         for (number, cells) in rows.iter().enumerate() {
             let row = match (spec.columns.is_empty(), cells.first()) {
-                (true, Some(ValueRef::Json(json))) => Row::Task(json),
+                (true, Some(ValueRef::Json(json))) => Row::Task(json.text().unwrap()),
                 _ => Row::Of(task(place * size + number), cells),
             };
             block.row(&row).unwrap();
@@ -134,6 +135,21 @@ fn a_long_text_is_cut_between_characters_and_says_so() {
 }
 
 #[test]
+fn rows_are_the_same_whoever_deflates_them() {
+    let columns = vec![column("a", ColumnKind::Auto), column("b", ColumnKind::Time), column("c", ColumnKind::Auto)];
+    let by_layout = spec(Download::Xlsx, columns, 3_000);
+    let by_library = Spec { by_layout: false, ..by_layout.clone() };
+    let text = |n: usize| format!("\"{}\"", ["DONE", "a & b", "two\\nlines", "=1"][n % 4].repeat(1 + n % 7));
+    let texts: Vec<String> = (0..3_000).map(text).collect();
+    let rows: Vec<Vec<Option<&str>>> =
+        texts.iter().map(|text| vec![Some(text.as_str()), Some("\"2025-06-15T08:00:00Z\""), Some("12.50")]).collect();
+    let (ours, theirs) = (rendered(&by_layout, &rows).0, rendered(&by_library, &rows).0);
+    assert_ne!(ours, theirs);
+    let sheet = part(&ours, "xl/worksheets/sheet1.xml");
+    assert!(sheet.len() > 3 * 128 * 1024 && sheet == part(&theirs, "xl/worksheets/sheet1.xml"));
+}
+
+#[test]
 fn dimension_and_filter_reach_to_the_last_row_and_no_further() {
     for rows in [0_usize, 1, 5_000] {
         let cells = vec![vec![Some("1"), Some("2")]; rows];
@@ -204,6 +220,22 @@ fn a_row_too_few_too_many_or_out_of_turn_is_an_error() {
     let first = block(&renderer, 0);
     renderer.place(first, &mut Vec::new()).unwrap();
     assert!(renderer.parts().is_err());
+}
+
+#[test]
+fn bytes_that_are_no_text_reach_no_file() {
+    let kinds = [ColumnKind::Auto, ColumnKind::Time, ColumnKind::Date, ColumnKind::Url, ColumnKind::List];
+    for (download, kind) in [Download::Xlsx, Download::Csv, Download::Json, Download::Ndjson]
+        .into_iter()
+        .flat_map(|download| kinds.map(|kind| (download, kind)))
+    {
+        let renderer = Renderer::new(spec(download, vec![column("x", kind)], 1), &[]).unwrap();
+        let row = |bytes| renderer.encoder().block(0).row(&Row::Cells(&[ValueRef::Json(Raw::new(bytes))]));
+        row(b"\"text\"").unwrap();
+        for bytes in [&b"\"a\xff\""[..], b"\"longer than a look takes in, \xff\"", b"[\"\xc3\"]", b"1\x80", b"\xfe"] {
+            assert_eq!(row(bytes).unwrap_err().kind, domain::Kind::Internal, "{download:?} {kind:?} {bytes:?}");
+        }
+    }
 }
 
 #[test]

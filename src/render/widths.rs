@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::domain::{Column, ColumnKind, Value, ValueRef};
+use crate::domain::{Column, ColumnKind, Value};
 
-use super::cell::{Cell, cell};
+use super::cell::{Cell, of_json};
 
 const WIDTHS: RangeInclusive<usize> = 8..=60;
 /// Addresses are looked at by their start only.
@@ -21,7 +21,7 @@ const LINE_POINTS: usize = 15;
 const MOST_LINES: usize = 27;
 
 /// The width of a column with this title, of which these are the first cells.
-pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item = ValueRef<'a>>) -> usize {
+pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item = &'a Value>) -> usize {
     if let Some(width) = column.width {
         return usize::from(width);
     }
@@ -37,10 +37,12 @@ pub(super) fn width<'a>(column: &Column, title: &str, cells: impl Iterator<Item 
 }
 
 /// The cell of a value, with the words of a link in place of its address.
-fn shown(value: ValueRef<'_>) -> Cell<'_> {
+fn shown(value: &Value) -> Cell<'_> {
     match value {
-        ValueRef::Link(link) if !link.text.is_empty() => Cell::Text(link.text.as_str().into()),
-        value => cell(value),
+        Value::Empty => Cell::Empty,
+        Value::Json(raw) => of_json(raw),
+        Value::Time(time) => Cell::Time(*time),
+        Value::Link(link) => Cell::Text(link.words().into()),
     }
 }
 
@@ -94,8 +96,8 @@ fn columns(c: char) -> usize {
 }
 
 /// The cells of one column among the first rows.
-pub(super) fn of_column(sample: &[Vec<Value>], number: usize) -> impl Iterator<Item = ValueRef<'_>> {
-    sample.iter().map(move |row| row.get(number).map_or(ValueRef::Empty, Value::borrowed))
+pub(super) fn of_column(sample: &[Vec<Value>], number: usize) -> impl Iterator<Item = &Value> {
+    sample.iter().filter_map(move |row| row.get(number))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::str;
 
 use super::catalog::Catalog;
-use crate::domain::{Header, Id, Moment, Status, Task, TaskRead};
+use crate::domain::{Header, Id, Moment, Raw, Status, Task, TaskRead};
 
 const FORM: u8 = 1;
 const FRONT: usize = 72;
@@ -139,14 +139,14 @@ impl<'a> Record<'a> {
         Some(self.at(self.starts, place)? as usize..self.at(self.ends, place)? as usize)
     }
 
-    /// The raw value that lies there; nothing if the bytes are no text.
-    pub(super) fn value(&self, place: Range<usize>) -> Option<&'a str> {
-        str::from_utf8(self.json.get(place)?).ok()
+    /// The raw value that lies there.
+    pub(super) fn value(&self, place: Range<usize>) -> Option<Raw<'a>> {
+        self.json.get(place).map(Raw::new)
     }
 
-    /// The raw value of a field.
+    /// The raw value of a field; nothing if the bytes are no text.
     fn raw(&self, number: u32) -> Option<&'a str> {
-        self.value(self.find(number, &mut 0)?)
+        self.value(self.find(number, &mut 0)?)?.text().ok()
     }
 
     /// The numbers of its fields.
@@ -170,6 +170,48 @@ impl<'a> Record<'a> {
         } else {
             column.get(place * 2..place * 2 + 2)?.try_into().ok().map(|bytes| u32::from(u16::from_le_bytes(bytes)))
         }
+    }
+}
+
+/// Records cut down to some of their fields. Their JSON is no more than the values of these.
+#[derive(Debug)]
+pub(super) struct Projection<'a> {
+    numbers: &'a [u32],
+    hints: Vec<usize>,
+    /// The fields that a record has, and where.
+    found: Vec<(u32, Range<usize>)>,
+}
+
+impl<'a> Projection<'a> {
+    /// To the fields of these numbers.
+    pub(super) fn new(numbers: &'a [u32]) -> Self {
+        Self { numbers, hints: vec![0; numbers.len()], found: Vec::with_capacity(numbers.len()) }
+    }
+
+    /// Writes what is left of the record in these bytes behind what `out` has; nothing if they are none.
+    pub(super) fn write(&mut self, id: Id, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let record = Record::read(id, bytes)?;
+        self.found.clear();
+        let columns = self.numbers.iter().zip(&mut self.hints);
+        self.found.extend(columns.filter_map(|(number, hint)| Some((*number, record.find(*number, hint)?))));
+        out.extend_from_slice(front(bytes));
+        out.extend((self.found.len() as u32).to_le_bytes());
+        // What the record's own directory holds, the smaller one holds too.
+        let mut put = |number: usize| match record.wide {
+            true => out.extend((number as u32).to_le_bytes()),
+            false => out.extend((number as u16).to_le_bytes()),
+        };
+        self.found.iter().for_each(|(number, _)| put(*number as usize));
+        let ends = self.found.iter().scan(0, |end, (_, place)| {
+            *end += place.len();
+            Some(*end)
+        });
+        self.found.iter().zip(ends.clone()).for_each(|((_, place), end)| put(end - place.len()));
+        ends.for_each(put);
+        self.found.iter().try_for_each(|(_, place)| {
+            out.extend_from_slice(record.json.get(place.clone())?);
+            Some(())
+        })
     }
 }
 
@@ -272,6 +314,21 @@ mod tests {
         let record = Record::read(task.id(), &bytes).unwrap();
         assert_eq!(record.raw(70_001), Some("\"DONE\""));
         assert_eq!(record.raw(1), None);
+    }
+
+    #[test]
+    fn a_record_keeps_the_fields_it_is_cut_down_to() {
+        let long = JSON.replace("ŝ", &"ŝ".repeat(40_000));
+        for json in [JSON, &long] {
+            let (task, _, bytes) = stored(json, 0);
+            let mut out = b"before".to_vec();
+            Projection::new(&[8, 1, 99, 6]).write(task.id(), &bytes, &mut out).unwrap();
+            let record = Record::read(task.id(), &out[6..]).unwrap();
+            assert_eq!(&record.header, task.header());
+            let names = ["ünï", "status", "a \"b\""];
+            assert_eq!([8, 1, 6].map(|number| record.raw(number)), names.map(|name| task.raw(name)));
+            assert_eq!([0, 2, 99].map(|number| record.raw(number)), [None; 3]);
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Which flows and which keys occur among some tasks.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use rayon::slice::ParallelSlice;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 use super::View;
 use super::codec::{Numbers, Record};
 use super::error::Error;
+use super::reordered::is_scattered;
 use super::tasks::Walk;
 use crate::domain::{self, Id};
 
@@ -31,16 +33,22 @@ impl View {
     pub fn seen(&self, organization: Id, ids: &[Id]) -> domain::Result<Seen> {
         let all = match ids.len() {
             0..=TASKS_PER_JOB => self.part(organization, ids)?,
-            _ => {
-                let jobs: Vec<&[Id]> = ids.par_chunks(TASKS_PER_JOB).collect();
-                let parts: Result<Vec<Part>, Error> = jobs.par_iter().map(|ids| self.part(organization, ids)).collect();
-                parts?.into_iter().reduce(Part::join).unwrap_or_default()
-            }
+            _ => self.parts(organization, ids)?,
         };
         let numbers: HashSet<u32> = all.directories.iter().flat_map(Numbers::iter).collect();
         let catalog = self.field_names(organization)?;
         let named = (0..).zip(catalog.names()).filter(|(number, _)| numbers.contains(number));
         Ok(Seen { flows: all.flows, keys: named.map(|(_, name)| name.to_owned()).collect() })
+    }
+
+    fn parts(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {
+        let mut ids = Cow::Borrowed(ids);
+        if is_scattered(&ids) {
+            ids.to_mut().par_sort_unstable();
+        }
+        let jobs: Vec<&[Id]> = ids.par_chunks(TASKS_PER_JOB).collect();
+        let parts: Result<Vec<Part>, Error> = jobs.par_iter().map(|ids| self.part(organization, ids)).collect();
+        Ok(parts?.into_iter().reduce(Part::join).unwrap_or_default())
     }
 
     fn part(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::group::{self, Entry, Group, Spread};
 use super::schema::{self, TaskKey, field_key, id_of, key};
 use super::{Catalog, Edit, Rows, View};
-use crate::domain::{self, Id, Task};
+use crate::domain::{self, Id, Raw, Task};
 
 /// What putting a task did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Record<'a> {
     pub id: Id,
     record: &'a codec::Record<'a>,
     /// The raw JSON of each field that was asked for, in that order.
-    pub cells: &'a [Option<&'a str>],
+    pub cells: &'a [Option<Raw<'a>>],
 }
 
 impl<'a> Record<'a> {
@@ -135,7 +135,7 @@ impl View {
     /// Shows these tasks to `each`, in the order of `ids`, with the raw values of `fields`.
     ///
     /// # Errors
-    /// Those of `each`, which stop it; `Internal` when one of the tasks is not there.
+    /// Those of `each`, which stop it; `Internal` when one of the tasks is not there or no text.
     pub fn read(
         &self,
         organization: Id,
@@ -143,33 +143,62 @@ impl View {
         fields: &[String],
         each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
     ) -> domain::Result<()> {
-        let catalog = self.field_names(organization)?;
-        let mut columns: Vec<_> = fields.iter().map(|name| (catalog.number(name), 0)).collect();
+        let mut reader = Reader::new(&*self.field_names(organization)?, fields);
         let mut walk = Walk::new(&self.groups, organization);
-        let mut unused = Vec::with_capacity(fields.len());
         for id in ids {
-            let bytes = walk.get(*id)?.ok_or_else(|| Error::Missing(*id))?;
-            let record = codec::Record::read(*id, bytes).ok_or_else(|| Error::Record(*id))?;
-            if record.header.deleted {
-                return Err(Error::Missing(*id).into());
-            }
-            let mut cells = emptied(unused);
-            for (number, hint) in &mut columns {
-                let place = number.and_then(|number| record.find(number, hint));
-                cells.push(match place {
-                    Some(place) => Some(record.value(place).ok_or_else(|| Error::Record(*id))?),
-                    None => None,
-                });
-            }
-            each(&Record { id: *id, record: &record, cells: &cells })?;
-            unused = emptied(cells);
+            let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
+            reader.show(*id, bytes, each)?;
         }
         Ok(())
     }
 }
 
-/// The same memory for texts of another life: collecting a vector from itself allocates nothing.
-fn emptied<'b>(mut cells: Vec<Option<&str>>) -> Vec<Option<&'b str>> {
+/// Shows records one after another, with the values of some fields.
+pub(super) struct Reader {
+    /// The number of each field, and where it stood in the record before.
+    columns: Vec<(Option<u32>, usize)>,
+    /// Memory for the values of the next record.
+    unused: Vec<Option<Raw<'static>>>,
+}
+
+impl Reader {
+    pub(super) fn new(catalog: &Catalog, fields: &[String]) -> Self {
+        Self {
+            columns: fields.iter().map(|name| (catalog.number(name), 0)).collect(),
+            unused: Vec::with_capacity(fields.len()),
+        }
+    }
+
+    /// # Errors
+    /// Those of `each`; `Internal` when the task was deleted or its bytes are none.
+    pub(super) fn show(
+        &mut self,
+        id: Id,
+        bytes: &[u8],
+        each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
+    ) -> domain::Result<()> {
+        let record = codec::Record::read(id, bytes).ok_or(Error::Record(id))?;
+        if record.header.deleted {
+            return Err(Error::Missing(id).into());
+        }
+        let mut cells = emptied(std::mem::take(&mut self.unused));
+        for (number, hint) in &mut self.columns {
+            let place = number.and_then(|number| record.find(number, hint));
+            cells.push(match place {
+                Some(place) => Some(record.value(place).ok_or(Error::Record(id))?),
+                None => None,
+            });
+        }
+        // Whoever stumbles over bytes that are no text does not know of which task they are.
+        let with_id = |error| if record.json().is_some() { error } else { Error::Record(id).into() };
+        each(&Record { id, record: &record, cells: &cells }).map_err(with_id)?;
+        self.unused = emptied(cells);
+        Ok(())
+    }
+}
+
+/// The same memory for values of another life: collecting a vector from itself allocates nothing.
+fn emptied<'b>(mut cells: Vec<Option<Raw<'_>>>) -> Vec<Option<Raw<'b>>> {
     cells.clear();
     cells.into_iter().map(|_| None).collect()
 }

@@ -14,7 +14,7 @@ use super::group::Group;
 use super::*;
 use crate::domain::export_log::{LogField, State, Status};
 use crate::domain::{
-    Answered, Caller, ExportConfig, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task,
+    Answered, Caller, ExportConfig, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Raw, Task,
     TaskRead,
 };
 
@@ -117,7 +117,8 @@ fn read(view: &View, ids: &[Id], fields: &[&str]) -> domain::Result<Vec<(String,
     let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let mut rows = Vec::new();
     view.read(OURS, ids, &fields, &mut |row| {
-        rows.push((row.json()?.to_owned(), row.cells.iter().map(|cell| cell.map(str::to_owned)).collect()));
+        let text = |cell: &Option<Raw<'_>>| cell.map(|raw| raw.text().map(str::to_owned)).transpose();
+        rows.push((row.json()?.to_owned(), row.cells.iter().map(text).collect::<domain::Result<_>>()?));
         Ok(())
     })?;
     Ok(rows)
@@ -399,6 +400,30 @@ fn a_load_in_order_leaves_full_groups_whether_its_batches_are_large_or_small() {
         assert!(full.iter().all(|(bound, entries)| entries.len() == 11 && entries[10].0 == *bound), "{batch}");
         assert_eq!((last.0, last.1.len()), (Id::MAX, 1_000 % 11));
     }
+}
+
+#[test]
+fn whoever_stumbles_over_bytes_that_are_no_text_is_told_of_which_task_they_are() {
+    let house = House::new();
+    let tasks = [task(1, ""), task(2, r#","k":"v""#)];
+    house.open().unwrap().edit(|edit| edit.put_tasks(OURS, &tasks)).unwrap();
+    house.with_redb(|transaction| {
+        let mut groups = transaction.open_table(schema::TASK_GROUPS).unwrap();
+        let key = schema::key(OURS, Id::MAX);
+        let mut bytes = groups.get(&key).unwrap().unwrap().value().to_vec();
+        let place = bytes.len() - r#"v"}"#.len();
+        bytes[place] = 0xff;
+        groups.insert(&key, bytes.as_slice()).unwrap();
+    });
+    let store = house.open().unwrap();
+    let read = |field: &str| {
+        store.view().unwrap().read(OURS, &tasks.each_ref().map(Task::id), &[field.to_owned()], &mut |row| {
+            row.cells[0].map_or(Ok(()), |cell| cell.text().map(|_| ()))
+        })
+    };
+    assert!(read("status").is_ok());
+    let error = read("k").unwrap_err();
+    assert_eq!((error.kind, error.message), (Kind::Internal, Error::Record(tasks[1].id()).to_string()));
 }
 
 #[test]
@@ -1109,7 +1134,7 @@ fn holds(view: &View, organization: Id, tasks: &BTreeMap<Id, Task>) -> Result<()
         let mut wanted = meant.iter();
         view.read(organization, meant, &["k".to_owned()], &mut |row| {
             let task = &tasks[wanted.next().unwrap()];
-            assert_eq!((row.json().unwrap(), row.cells[0]), (task.json(), task.raw("k")));
+            assert_eq!((row.json().unwrap(), row.cells[0]), (task.json(), task.raw("k").map(Raw::from)));
             Ok(())
         })
         .unwrap();
