@@ -164,13 +164,13 @@ impl Scripted {
         self.flows.get(&record.flow()?)
     }
 
-    fn task(&self, record: &Record<'_>) -> Result<Task> {
+    fn task<'a>(&'a self, record: &'a Record<'a>) -> Result<Task<'a>> {
         if self.whole {
             return Ok(Task::whole(record.json()?));
         }
         let values = record.cells.iter().take(self.looked_at.len());
         let values: Vec<_> = values.map(|raw| raw.map(Raw::text).transpose()).collect::<Result<_>>()?;
-        Ok(Task::of_keys(&self.looked_at, &values))
+        Ok(Task::of_keys(&self.looked_at, values))
     }
 
     /// What the columns have where no row says otherwise; those of keys are taken from the task.

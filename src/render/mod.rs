@@ -30,6 +30,7 @@ mod moments;
 mod names;
 mod repairs;
 mod sheet;
+mod short;
 mod shown;
 mod skeleton;
 mod styles;
@@ -37,6 +38,8 @@ mod styles;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod tokens;
+#[cfg(any(test, fuzzing))]
+pub mod trial;
 mod widths;
 
 use std::io::Write;
