@@ -74,7 +74,6 @@ impl Round {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::PoisonError;
     use std::thread;
     use std::time::Duration;
 
@@ -84,9 +83,10 @@ mod tests {
     fn those_who_come_while_a_folder_is_written_share_the_next_time() {
         let (folder, moves) = (tempfile::tempdir().unwrap(), Moves::default());
         let path = folder.path();
-        let rounds: Vec<_> = thread::scope(|scope| {
-            let turn = moves.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let round = thread::scope(|scope| {
+            let turn = moves.turn.lock().unwrap();
             let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| moves.settle(path))).collect();
+            // All four have it, the list and this test.
             let round = loop {
                 let round = moves.gathering().get(path).cloned();
                 match round.filter(|round| Arc::strong_count(round) == 6) {
@@ -96,9 +96,9 @@ mod tests {
             };
             drop(turn);
             waiting.into_iter().for_each(|settled| settled.join().unwrap().unwrap());
-            vec![round]
+            round
         });
-        assert!(rounds[0].outcome.lock().unwrap().is_some());
+        assert!(round.outcome.lock().unwrap().is_some());
         assert!(moves.gathering().is_empty());
         moves.settle(path).unwrap();
     }
