@@ -64,7 +64,9 @@ fn molds<T>(look: impl FnOnce(&mut HashMap<Shape, Arc<Skeleton>>) -> T) -> T {
 /// Whether nothing has to be escaped in what is put in, and all of it is written in the usual way.
 fn is_plain(spec: &Spec, sheets: &[Sheet]) -> bool {
     let is_usual = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | ',' | '(' | ')');
-    sheets.iter().all(|sheet| !sheet.columns.is_empty() && sheet.widths.iter().all(|width| WIDTHS.contains(width)))
+    // The library names a range of one cell by that cell.
+    let is_range = |sheet: &Sheet| sheet.columns.len() > 1 || (!sheet.columns.is_empty() && sheet.rows > 0);
+    sheets.iter().all(|sheet| is_range(sheet) && sheet.widths.iter().all(|width| WIDTHS.contains(width)))
         && sheets.iter().map(|sheet| sheet.columns.len()).sum::<usize>() <= MOST_COLUMNS
         && !spec.title.is_empty()
         && spec.title.chars().all(is_usual)
