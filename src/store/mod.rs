@@ -5,14 +5,16 @@
 //! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
 //! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
 //! `select` (which tasks, in which order), `sort` (more of them than fit in memory), `reordered` (tasks that
-//! are read in another order than they lie), `seen` (what occurs among them), `named` (flows, hubs and export configs), `exports` (the record of exports), `outbox` (what
-//! is owed to recipients), `error`.
+//! are read in another order than they lie), `seen` (what occurs among them), `named` (flows, hubs and
+//! export configs), `flows` (read once), `exports` (the record of exports), `outbox` (what is owed to
+//! recipients), `error`.
 
 mod batch;
 mod catalog;
 mod codec;
 mod error;
 mod exports;
+mod flows;
 mod group;
 mod handle;
 mod named;
@@ -46,6 +48,7 @@ pub use tasks::{Put, Record};
 
 use crate::domain::{self, Id};
 use catalog::Catalogs;
+use flows::Flows;
 use handle::Handle;
 use pen::Pen;
 use schema::TaskKey;
@@ -55,6 +58,7 @@ use schema::TaskKey;
 pub struct Store {
     pen: Pen,
     catalogs: Arc<Catalogs>,
+    flows: Arc<Flows>,
     _lock: File,
 }
 
@@ -65,6 +69,7 @@ pub struct View {
     groups: Rows,
     headers: Rows,
     catalogs: Arc<Catalogs>,
+    flows: Arc<Flows>,
     /// Where what does not fit in memory may lie for a while.
     scratch: PathBuf,
 }
@@ -88,7 +93,7 @@ impl Store {
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, Error> {
         let (database, lock) = open::open(path, cache_bytes)?;
         let (handle, catalogs) = (Handle::new(path, cache_bytes, database), Arc::default());
-        Ok(Self { pen: Pen::new(handle, Arc::clone(&catalogs)), catalogs, _lock: lock })
+        Ok(Self { pen: Pen::new(handle, Arc::clone(&catalogs)), catalogs, flows: Arc::default(), _lock: lock })
     }
 
     /// The store as it is now.
@@ -100,8 +105,9 @@ impl Store {
             let transaction = self.pen.handle().read()?;
             let groups = transaction.open_table(schema::TASK_GROUPS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
-            let (catalogs, scratch) = (Arc::clone(&self.catalogs), self.pen.handle().folder().to_owned());
-            Ok(View { transaction, groups, headers, catalogs, scratch })
+            let (catalogs, flows) = (Arc::clone(&self.catalogs), Arc::clone(&self.flows));
+            let scratch = self.pen.handle().folder().to_owned();
+            Ok(View { transaction, groups, headers, catalogs, flows, scratch })
         };
         Ok(view()?)
     }
