@@ -4,7 +4,7 @@
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
 //! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
-//! `select` (which tasks, in which order), `sort` (more of them than fit in memory), `seen` (what occurs
+//! `wanted` (the fields that are taken out of them), `select` (which tasks, in which order), `sort` (more of them than fit in memory), `seen` (what occurs
 //! among them), `named` (flows, hubs and export configs), `exports` (the record of exports), `outbox` (what
 //! is owed to recipients), `error`.
 
@@ -26,6 +26,7 @@ mod sort;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::fs::File;
