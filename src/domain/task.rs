@@ -200,9 +200,14 @@ impl Task {
         &self.json
     }
 
-    /// The keys in their order, each with the place of its raw value in [`Task::json`].
-    pub fn fields(&self) -> impl ExactSizeIterator<Item = (Cow<'_, str>, Range<usize>)> + Clone {
-        self.fields.iter().map(|field| (field.name(&self.json), field.value.start as usize..field.value.end as usize))
+    /// The keys in their order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
+        self.fields.iter().map(|field| field.name(&self.json))
+    }
+
+    /// The place of each key's raw value in [`Task::json`], in the same order.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
+        self.fields.iter().map(|field| field.value.start as usize..field.value.end as usize)
     }
 
     /// Its id.
@@ -232,7 +237,11 @@ impl Field {
     }
 
     fn is(&self, name: &str, json: &str) -> bool {
-        if self.escaped { self.name(json) == name } else { text_at(json, &self.key) == Some(name) }
+        if self.escaped {
+            return self.name(json) == name;
+        }
+        // Most names differ in their length already.
+        self.key.len() == name.len() && text_at(json, &self.key) == Some(name)
     }
 }
 
@@ -344,11 +353,14 @@ impl<'a> Builder<'a> {
             self.json.push(',');
         }
         let key_start = self.at() + 1;
-        let escaped = key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
+        // Without an early end, so that many bytes are looked at together.
+        let escaped = key.bytes().fold(false, |escaped, byte| escaped | matches!(byte, b'"' | b'\\' | ..b' '));
         if escaped {
             self.json.push_str(&json::quote(key));
         } else {
-            self.json.extend(["\"", key, "\""]);
+            self.json.push('"');
+            self.json.push_str(key);
+            self.json.push('"');
         }
         let key = key_start..self.at() - 1;
         self.json.push(':');
