@@ -5,9 +5,14 @@ use std::hash::Hasher;
 /// A number that is the same for the same bytes, and hardly ever for others.
 pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
     let mix = |print: u64, word: u64| (print.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let (words, rest) = bytes.as_chunks();
-    let print = words.iter().fold(bytes.len() as u64, |print, word| mix(print, u64::from_le_bytes(*word)));
-    mix(print, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+    let length = bytes.len() as u64;
+    match bytes.last_chunk() {
+        // The last eight may have been part of the words before.
+        Some(last) => {
+            bytes.as_chunks().0.iter().chain([last]).fold(length, |print, word| mix(print, u64::from_le_bytes(*word)))
+        }
+        None => mix(length, bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+    }
 }
 
 /// Hashes texts by their fingerprints: for tables of our own words alone, since whoever chooses the words
