@@ -43,6 +43,7 @@ fn spec(rows: u64, scratch: &std::path::Path) -> Spec {
         rows,
         zone: Zone::utc(),
         dates_as_text: false,
+        by_layout: true,
         csv_neutralise: true,
         created: NOW,
         title: "Bench".to_owned(),

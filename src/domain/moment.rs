@@ -1,10 +1,11 @@
 //! Points in time, read in an organisation's time zone and kept in UTC.
 
 use std::fmt;
+use std::ops::Range;
 
 use jiff::civil;
 use jiff::fmt::strtime;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{Offset, TimeZone, TimeZoneTransition};
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,16 @@ impl Zone {
     /// The wall clock of this zone at that moment.
     pub fn civil(&self, moment: Moment) -> Option<civil::DateTime> {
         Timestamp::from_millisecond(moment.0).ok().map(|at| self.0.to_datetime(at))
+    }
+
+    /// The time around that moment in which the clock of this zone is not set.
+    pub fn steady(&self, moment: Moment) -> Option<Range<Moment>> {
+        let at = |millis| Timestamp::from_millisecond(millis).ok();
+        let millis = |change: TimeZoneTransition<'_>| Moment(change.timestamp().as_millisecond());
+        // A change at that very moment is behind it.
+        let before = self.0.preceding(at(moment.0.checked_add(1)?)?).next();
+        let after = self.0.following(at(moment.0)?).next();
+        Some(before.map_or(Moment(i64::MIN), millis)..after.map_or(Moment(i64::MAX), millis))
     }
 
     /// Whether the clock of this zone shows that moment's time twice, because it is set back.

@@ -3,9 +3,10 @@
 //!
 //! In reading order: `ask` (the request), `template` (its config made ready), `plan` (resolved against
 //! what is stored), `columns` (without a config), `shape`, `scripted` and `bill` (what a task becomes),
-//! `spans` (which rows make a block), `about` (what the last sheet tells), `run` (the file), `submit` (the
-//! promise), `once` (not twice), `attempt` (keeping it), `owing` and `telling` (who is told), `log` (what
-//! the caller sees of it), `link` (how the file is fetched), `preview` (before anything is asked for).
+//! `source` (where it is read from), `spans` (which rows make a block), `about` (what the last sheet
+//! tells), `run` (the file), `submit` (the promise), `once` (not twice), `attempt` (keeping it), `owing`
+//! and `telling` (who is told), `log` (what the caller sees of it), `link` (how the file is fetched),
+//! `preview` (before anything is asked for).
 
 mod about;
 mod ask;
@@ -21,6 +22,7 @@ mod preview;
 mod run;
 mod scripted;
 mod shape;
+mod source;
 mod spans;
 mod submit;
 mod telling;

@@ -4,11 +4,12 @@ use crate::app::App;
 use crate::domain::{Caller, Column, Download, Error, Id, Moment, OnFault, Result, Used, Zone};
 use crate::kit::meter::{Meter, Stage};
 use crate::render;
-use crate::store::View;
+use crate::store::{Reordered, View};
 
 use super::ask::{Ask, Configured, Wish, ask, session};
 use super::scripted::Scripted;
 use super::shape::Shape;
+use super::source::Source;
 use super::spans::Counts;
 use super::{about, columns};
 
@@ -46,6 +47,8 @@ pub struct Plan {
     pub(super) fails: bool,
     /// What was asked for, in words, for the sheet `About`.
     pub(super) facts: Vec<(String, String)>,
+    /// What is wanted of the tasks in their final order, if they lie in another.
+    pub(super) copies: Option<Reordered>,
     pub(super) view: View,
 }
 
@@ -58,6 +61,11 @@ impl Plan {
     /// Tasks that will be in the file.
     pub fn tasks(&self) -> u64 {
         self.counts.as_ref().map_or(self.ids.len() as u64, |counts| counts.tasks().count() as u64)
+    }
+
+    /// Where the tasks are read from.
+    pub(super) fn source(&self) -> Source<'_> {
+        Source { view: &self.view, organization: self.organization, ids: &self.ids, copies: self.copies.as_ref() }
     }
 
     /// The last task that will be in the file.
@@ -119,7 +127,9 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
     if let Shape::Scripted(scripted) = &shape {
         used.scripts = scripted.used();
     }
-    let tasks = (&ask.view, organization, selected.ids.as_slice());
+    let tasks = Source { view: &ask.view, organization, ids: &selected.ids, copies: None };
+    let copies = tasks.copied(app, &shape, meter)?;
+    let tasks = Source { copies: copies.as_ref(), ..tasks };
     let counts = shape.flows().map(|scripted| Counts::take(app, tasks, scripted, fails, meter)).transpose()?;
     if let Some(counts) = &counts {
         ask.check_made(app, counts.total())?;
@@ -143,6 +153,7 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
         shape,
         counts,
         fails,
+        copies,
         view: ask.view,
     })
 }

@@ -102,7 +102,7 @@ fn owned((key, value): (&String, &Json)) -> (String, Json) {
 /// take is told.
 fn rows(plan: &Plan, told: &mut Told) -> Result<(Vec<Vec<Json>>, u64)> {
     let (mut rows, mut count) = (Vec::new(), 0);
-    plan.view.read(plan.organization, &plan.ids, plan.shape.keys(), &mut |record| {
+    plan.source().read(&mut (0..plan.ids.len()), plan.shape.keys(), &mut |record| {
         plan.shape.rows(record, Fate::Open, told, &mut |row| {
             count += 1;
             if let Row::Of(_, cells) = row

@@ -163,6 +163,7 @@ pub(super) fn spec(app: &App, plan: &Plan) -> Spec {
         rows: plan.rows(),
         zone: plan.zone.clone(),
         dates_as_text: app.settings.export.dates_as_text(),
+        by_layout: app.settings.export.deflates_by_layout(),
         csv_neutralise: app.settings.export.csv_neutralise,
         created: plan.asked,
         title: plan.name.clone().unwrap_or_else(|| plan.stem()),

@@ -95,6 +95,11 @@ impl Scripted {
         used.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The keys that are read of each task; none when a script looks at all of them.
+    pub(super) fn wanted(&self) -> Option<&[String]> {
+        (!self.whole).then_some(self.keys.as_slice())
+    }
+
     /// The keys that [`count`](Self::count) needs.
     pub(super) fn looked_at(&self) -> &[String] {
         &self.looked_at
@@ -159,13 +164,13 @@ impl Scripted {
         self.flows.get(&record.flow()?)
     }
 
-    fn task(&self, record: &Record<'_>) -> Result<Task> {
+    fn task<'a>(&'a self, record: &'a Record<'a>) -> Result<Task<'a>> {
         if self.whole {
             return Ok(Task::whole(record.json()?));
         }
         let values = record.cells.iter().take(self.looked_at.len());
         let values: Vec<_> = values.map(|value| value.json()).collect::<Result<_>>()?;
-        Ok(Task::of_keys(&self.looked_at, &values))
+        Ok(Task::of_keys(&self.looked_at, values))
     }
 
     /// What the columns have where no row says otherwise; those of keys are taken from the task.

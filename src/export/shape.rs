@@ -58,6 +58,15 @@ impl Shape {
         }
     }
 
+    /// The keys that are read of each task; none when it is read whole.
+    pub(super) fn wanted(&self) -> Option<&[String]> {
+        match self {
+            Self::Copied => None,
+            Self::Keys(keys) => Some(keys),
+            Self::Scripted(scripted) => scripted.wanted(),
+        }
+    }
+
     /// How tasks become rows by a config, if it may not be one row each.
     pub(super) fn flows(&self) -> Option<&Scripted> {
         match self {

@@ -1,7 +1,6 @@
 //! Which tasks make which rows: counted before the first of them is written where scripts decide, and
 //! cut into the spans that become blocks.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,15 +11,16 @@ use crate::domain::{Error, Id, Result, ScriptFault};
 use crate::kit::meter::Meter;
 use crate::kit::ordered::ordered;
 use crate::render::Row;
-use crate::store::View;
+use crate::store::Reordered;
 
 use super::Plan;
 use super::run::go_on;
 use super::scripted::Scripted;
 use super::shape::{Fate, Told};
+use super::source::Source;
 
 /// Tasks whose rows are counted at once.
-const TASKS_PER_COUNT: usize = 500;
+const TASKS_PER_COUNT: usize = Reordered::SHELF;
 
 /// How many rows each task becomes, by its place among the ids of the plan.
 pub(super) struct Counts {
@@ -34,17 +34,11 @@ impl Counts {
     ///
     /// # Errors
     /// `Canceled` when told to stop; `Invalid` at the first fault if it is to end the export.
-    pub(super) fn take(
-        app: &App,
-        (view, organization, ids): (&View, Id, &[Id]),
-        scripted: &Scripted,
-        fails: bool,
-        meter: &Meter,
-    ) -> Result<Self> {
-        let count = |ids: &[Id]| -> Result<Vec<Result<u32, ScriptFault>>> {
+    pub(super) fn take(app: &App, tasks: Source<'_>, scripted: &Scripted, fails: bool, meter: &Meter) -> Result<Self> {
+        let count = |mut places: Range<usize>| -> Result<Vec<Result<u32, ScriptFault>>> {
             go_on(meter)?;
-            let mut counted = Vec::with_capacity(ids.len());
-            view.read(organization, ids, scripted.looked_at(), &mut |record| {
+            let mut counted = Vec::with_capacity(places.len());
+            tasks.read(&mut places, scripted.looked_at(), &mut |record| {
                 let count = scripted.count(record)?;
                 if let (true, Err(fault)) = (fails, &count) {
                     return Err(stopped(record.id, fault));
@@ -54,9 +48,11 @@ impl Counts {
             })?;
             Ok(counted)
         };
-        let mut counts = Self { rows: Vec::with_capacity(ids.len()), failed: HashMap::new() };
+        let all = tasks.ids.len();
+        let chunks = (0..all).step_by(TASKS_PER_COUNT).map(|first| first..all.min(first + TASKS_PER_COUNT));
+        let mut counts = Self { rows: Vec::with_capacity(all), failed: HashMap::new() };
         let mut untold = BTreeMap::new();
-        ordered(app.pool_for(Some(ids.len() as u64)), ids.chunks(TASKS_PER_COUNT), count, |counted| {
+        ordered(app.pool_for(Some(all as u64)), chunks, count, |counted| {
             go_on(meter)?;
             counted.into_iter().for_each(|count| counts.push(count, &mut untold));
             Ok::<_, Error>(())
@@ -175,12 +171,8 @@ impl Plan {
     ) -> Result<()> {
         let has_rows = |place: &usize| self.counts.as_ref().is_none_or(|counts| counts.of(*place) > 0);
         let mut places = span.tasks.clone().filter(has_rows);
-        let ids = match &self.counts {
-            None => Cow::Borrowed(self.ids.get(span.tasks.clone()).unwrap_or_default()),
-            Some(_) => places.clone().filter_map(|place| self.ids.get(place).copied()).collect(),
-        };
         let (mut skip, mut left) = (span.skip, span.rows);
-        self.view.read(self.organization, &ids, self.shape.keys(), &mut |record| {
+        self.source().read(&mut places.clone(), self.shape.keys(), &mut |record| {
             let fate = match (&self.counts, places.next()) {
                 (Some(counts), Some(place)) => counts.fate(place),
                 _ => Fate::Open,

@@ -11,7 +11,7 @@ use crate::domain::limits::MAX_ATTEMPTS;
 use crate::domain::{ExportLog, LogFilter, LogOrder, Moment};
 use crate::intake;
 use crate::kit::clock::Clock;
-use crate::kit::meter::Stop;
+use crate::kit::meter::{Meter, Stop};
 use crate::settings::Settings;
 
 const NOW: Moment = Moment(1_750_000_000_000);
@@ -302,6 +302,37 @@ fn the_rows_of_many_tasks_are_those_of_a_plain_loop_whatever_the_blocks() {
         let of = |script: &str| counts.get(script).copied().unwrap_or_default();
         assert_eq!((of("flows/explode"), of("expression of odd")), (threes, tens));
         assert!(outcome.faults.first().is_sorted_by_key(|fault| fault.task), "in the order of the rows");
+    }
+}
+
+/// More tasks than are read where they lie, in an order in which they do not lie.
+#[test]
+fn rows_are_in_the_order_of_a_text_wherever_their_tasks_lie() {
+    let data = tempfile::tempdir().unwrap();
+    let app = open(&data);
+    let mut tasks: Vec<(String, String)> = (0..24_000_u64)
+        .map(|n| (format!("{:08x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32), format!("{n:024x}")))
+        .collect();
+    let line = |(k, id): &(String, String)| format!("{{\"_id\":\"{id}\",\"flow\":\"A\",\"k\":\"{k}\"}}\n");
+    let lines: String = tasks.iter().map(line).collect();
+    intake::load(&app, &caller("ana"), &mut lines.as_bytes(), &mut |_| {}).unwrap();
+    tasks.sort();
+    let view = app.store.view().unwrap();
+    let whole = |(_, id): &(String, String)| view.task(Id([1; 12]), id.parse().unwrap()).unwrap().unwrap();
+    let chosen = |(k, id): &(String, String)| format!("{k},{id}");
+    for (fields, wanted) in [
+        (r#","fields":"k,_id""#, tasks.iter().map(chosen).collect::<Vec<_>>()),
+        ("", tasks.iter().map(whole).collect()),
+    ] {
+        let download = if fields.is_empty() { "ndjson" } else { "csv" };
+        let body = format!(r#"{{"download":"{download}","limit":30000,"sortBy":"k","sortOrder":"asc"{fields}}}"#);
+        let plan = plan(&app, &caller("ana"), body.as_bytes(), &Meter::new()).unwrap();
+        assert!(plan.copies.is_some());
+        let mut out = Vec::new();
+        stream(&app, plan, &mut out, &Meter::new()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let rows = text.lines().skip(usize::from(download == "csv"));
+        assert!(rows.eq(wanted.iter().map(String::as_str)), "{download}");
     }
 }
 

@@ -89,7 +89,7 @@ fn objects(params: &mut Params) -> Option<Vec<Json>> {
 }
 
 /// A task by its id as it was given, and itself unless the caller may not know of it.
-type Tried = (Json, Option<Task>);
+type Tried = (Json, Option<Task<'static>>);
 
 fn tasks(app: &App, caller: &Caller, given: Given) -> Result<Vec<Tried>> {
     let ids = match given {

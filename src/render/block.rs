@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub deflated: bool,
     pub zone: Zone,
     pub dates_as_text: bool,
+    pub by_layout: bool,
     /// For each column the JSON key with its colon.
     pub keys: Vec<String>,
     pub csv_neutralise: bool,
@@ -46,6 +47,7 @@ impl Shared {
             deflated: matches!(super::extension(spec.download, spec.rows), "xlsx" | "zip"),
             zone: spec.zone.clone(),
             dates_as_text: spec.dates_as_text,
+            by_layout: spec.by_layout,
             keys: spec.columns.iter().map(|column| format!("{}:", domain::json::quote(&column.id))).collect(),
             csv_neutralise: spec.csv_neutralise,
             sheet,
@@ -70,19 +72,18 @@ pub struct Encoder(pub(super) Arc<Shared>);
 impl Encoder {
     /// Starts a block whose first row is this one, counted from 0.
     pub fn block(&self, first_row: u64) -> BlockBuilder {
-        BlockBuilder {
-            shared: Arc::clone(&self.0),
-            sheet: 0,
-            first_row,
-            rows: 0,
-            bytes: Vec::new(),
-            packer: match self.0.download {
-                Download::Xlsx => Packer::Layout(Box::new(LayoutDeflater::new())),
-                _ if self.0.deflated => Packer::Plain(Deflater::new()),
-                _ => Packer::None,
-            },
-            rows_of_sheet: Rows::new(self.0.zone.clone(), &self.0.sheet),
-        }
+        let mut rows_of_sheet = Rows::new(self.0.zone.clone(), &self.0.sheet);
+        let mut bytes = Vec::new();
+        let packer = match self.0.download {
+            Download::Xlsx if self.0.by_layout => {
+                let mut deflater = LayoutDeflater::new();
+                (bytes, rows_of_sheet.marks) = deflater.room();
+                Packer::Layout(deflater)
+            }
+            _ if self.0.deflated => Packer::Plain(Deflater::new()),
+            _ => Packer::None,
+        };
+        BlockBuilder { shared: Arc::clone(&self.0), sheet: 0, first_row, rows: 0, bytes, packer, rows_of_sheet }
     }
 }
 
@@ -151,12 +152,12 @@ impl BlockBuilder {
             Download::Csv => csv::row(row.cells(), shared.csv_neutralise, out)?,
         }
         self.rows += 1;
-        let waiting = match &self.packer {
-            Packer::None => 0,
-            Packer::Plain(_) => self.bytes.len(),
-            Packer::Layout(deflater) => deflater.waiting(&self.bytes),
+        let is_due = match &self.packer {
+            Packer::None => false,
+            Packer::Plain(_) => self.bytes.len() >= GATHER,
+            Packer::Layout(deflater) => deflater.is_due(&self.bytes),
         };
-        if waiting >= GATHER {
+        if is_due {
             self.deflate()?;
         }
         Ok(())
@@ -170,13 +171,15 @@ impl BlockBuilder {
         if self.shared.deflated && self.shared.download == Download::Json {
             self.bytes.extend_from_slice(b"]\n");
         }
-        self.deflate()?;
+        let Rows { repairs, links, lists, marks, .. } = self.rows_of_sheet;
         let body = match self.packer {
             Packer::None => Body::Plain(self.bytes),
-            Packer::Plain(deflater) => Body::Piece(deflater.finish()?),
-            Packer::Layout(deflater) => Body::Piece(deflater.finish()),
+            Packer::Plain(mut deflater) => {
+                deflater.push(&self.bytes)?;
+                Body::Piece(deflater.finish()?)
+            }
+            Packer::Layout(deflater) => Body::Piece(deflater.finish(self.bytes, marks)),
         };
-        let Rows { repairs, links, lists, .. } = self.rows_of_sheet;
         let batches = lists.into_iter().map(Gathered::finish).collect::<Result<_, _>>()?;
         Ok(Block { sheet: self.sheet, first_row: self.first_row, rows: self.rows, body, repairs, links, batches })
     }
@@ -187,6 +190,7 @@ impl BlockBuilder {
             Packer::Plain(deflater) => {
                 deflater.push(&self.bytes)?;
                 self.bytes.clear();
+                self.rows_of_sheet.forget_places();
             }
             Packer::Layout(deflater) => {
                 deflater.push(&mut self.bytes, &mut self.rows_of_sheet.marks);

@@ -1,8 +1,12 @@
 //! Deflate for rows of one layout. Most of a worksheet's bytes are the frames around its values, and
 //! a frame is nearly always that of the same cell one row above, but for the row's number, which the
-//! cell beside it has too: where a cell begins is told, not searched for. Inside values only the starts
-//! of words are looked up. Whatever is proposed is compared byte by byte before it is used, so that a
-//! wrong proposal costs time and nothing else.
+//! cell beside it has too: where a cell begins is told, not searched for. A value is looked for where the
+//! same one was last in its column, then compared with the one above; only in what is left the starts of
+//! words are looked up. Whatever is proposed is compared byte by byte before it is used, so that a wrong
+//! proposal costs time and nothing else.
+
+use std::cell::Cell;
+use std::mem;
 
 use super::deflate::Piece;
 use super::tokens::Tokens;
@@ -10,17 +14,22 @@ use super::tokens::Tokens;
 /// How far back a copy may reach (RFC 1951, 2).
 const WINDOW: usize = 32 * 1024;
 const LONGEST_COPY: usize = 258;
+/// Bytes that make the codes: enough to know the data by.
+const FIRST: usize = 128 * 1024;
+/// Bytes that are gathered before they are deflated: so few that they stay in a core's nearest cache.
+const GATHER: usize = 16 * 1024;
+/// Bytes that may lie in the window before old ones are cleared away.
+const FULL: usize = 4 * WINDOW;
 /// A shorter copy costs as much as its literals.
 const SHORTEST_COPY: usize = 4;
 /// The same for one that reaches further back than about three rows, at more bits for its distance.
 const SHORTEST_FAR_COPY: usize = 6;
 const FAR: usize = 2 * 1024;
-/// Bytes that may differ between two stretches of one frame, such as the digits of a row's number.
-const GAP: usize = 3;
-/// Bytes that a copy behind a gap must reach further than one without: what the gap's bytes cost.
-const WORTH_GAP: usize = 2;
-/// The bits of a word's place in the table of words.
-const WORD_BITS: u32 = 12;
+/// Bytes of a number that may well be the same in other rows.
+const SHORT_NUMBER: usize = 8;
+/// The bits of a word's place in the table of words, and of a value's in the table of values.
+const WORD_BITS: u32 = 11;
+const VALUE_BITS: u32 = 11;
 
 /// Where a cell begins, and which ones it resembles.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +42,10 @@ pub(super) struct Mark {
     pub number: usize,
     /// Its form: from the row's number to the value, cells of one form are alike.
     pub form: usize,
+    /// Where its value begins, which goes on to the next cell.
+    pub value: usize,
+    /// Whether there are words in it.
+    pub is_text: bool,
 }
 
 /// Where each of some things was last, counted from the start of the piece, plus one. Beyond what the
@@ -47,9 +60,14 @@ impl Places {
             self.0.resize(thing + 1, 0);
         }
         let here = (place + 1) as u32;
-        let before = std::mem::replace(&mut self.0[thing], here);
+        let before = mem::replace(&mut self.0[thing], here);
         (0 < before && before < here).then(|| (here - before) as usize)
     }
+}
+
+thread_local! {
+    /// One that is done with its piece: memory that the system gives anew costs more than to fill it.
+    static SPARE: Cell<Option<Box<LayoutDeflater>>> = const { Cell::new(None) };
 }
 
 /// Makes one piece.
@@ -58,147 +76,208 @@ pub(super) struct LayoutDeflater {
     history: usize,
     /// The bytes that have left the window.
     gone: usize,
-    columns: Places,
+    /// Where each column's cell was last.
+    cells: Places,
+    /// The same, of its value.
+    above: Places,
     forms: Places,
+    values: Places,
     words: Places,
     tokens: Tokens,
     crc: crc32fast::Hasher,
     length: u64,
+    /// Room for a window and marks, while there are none.
+    room: (Vec<u8>, Vec<Mark>),
 }
 
 impl LayoutDeflater {
-    pub(super) fn new() -> Self {
-        Self {
-            history: 0,
-            gone: 0,
-            columns: Places::default(),
-            forms: Places::default(),
-            words: Places(vec![0; 1 << WORD_BITS]),
-            tokens: Tokens::new(),
-            crc: crc32fast::Hasher::new(),
-            length: 0,
-        }
+    pub(super) fn new() -> Box<Self> {
+        SPARE.take().unwrap_or_else(|| {
+            Box::new(Self {
+                history: 0,
+                gone: 0,
+                cells: Places::default(),
+                above: Places::default(),
+                forms: Places::default(),
+                values: Places(vec![0; 1 << VALUE_BITS]),
+                words: Places(vec![0; 1 << WORD_BITS]),
+                tokens: Tokens::default(),
+                crc: crc32fast::Hasher::new(),
+                length: 0,
+                room: Default::default(),
+            })
+        })
     }
 
-    /// The bytes of the window that wait.
-    pub(super) fn waiting(&self, window: &[u8]) -> usize {
-        window.len() - self.history
+    /// An empty window and no marks, to be filled.
+    pub(super) fn room(&mut self) -> (Vec<u8>, Vec<Mark>) {
+        mem::take(&mut self.room)
+    }
+
+    /// Whether so many bytes of the window wait that they are to be taken in.
+    pub(super) fn is_due(&self, window: &[u8]) -> bool {
+        window.len() - self.history >= if self.length == 0 { FIRST } else { GATHER }
     }
 
     /// Takes in what waits at the end of the window and leaves there what later bytes may refer to.
     /// The marks rise and lie in what waits.
     pub(super) fn push(&mut self, window: &mut Vec<u8>, marks: &mut Vec<Mark>) {
-        let waiting = &window[self.history..];
-        self.crc.update(waiting);
-        self.length += waiting.len() as u64;
-        self.encode(window, marks);
-        marks.clear();
-        let gone = window.len().saturating_sub(WINDOW);
-        window.drain(..gone);
-        self.gone += gone;
+        self.take(window, marks, false);
+        if window.len() > FULL {
+            let gone = window.len() - WINDOW;
+            window.drain(..gone);
+            self.gone += gone;
+        }
         self.history = window.len();
     }
 
-    /// Ends the piece on a byte.
-    pub(super) fn finish(self) -> Piece {
-        Piece { bytes: self.tokens.finish(), crc: self.crc, length: self.length }
+    /// Takes in the last bytes and ends the piece on a byte.
+    pub(super) fn finish(mut self: Box<Self>, mut window: Vec<u8>, mut marks: Vec<Mark>) -> Piece {
+        if window.len() > self.history {
+            self.take(&window, &mut marks, true);
+        }
+        let piece =
+            Piece { bytes: self.tokens.finish(), crc: mem::take(&mut self.crc), length: mem::take(&mut self.length) };
+        window.clear();
+        (self.history, self.gone, self.room) = (0, 0, (window, marks));
+        for places in [&mut self.cells, &mut self.above, &mut self.forms, &mut self.values, &mut self.words] {
+            places.0.fill(0);
+        }
+        SPARE.set(Some(self));
+        piece
+    }
+
+    fn take(&mut self, window: &[u8], marks: &mut Vec<Mark>, is_all: bool) {
+        let waiting = &window[self.history..];
+        self.crc.update(waiting);
+        self.length += waiting.len() as u64;
+        self.tokens.begin(self.history);
+        self.encode(window, marks);
+        self.tokens.write(window, self.history, is_all);
+        marks.clear();
     }
 
     fn encode(&mut self, window: &[u8], marks: &[Mark]) {
-        let mut at = self.history;
-        let mut marks = marks.iter().peekable();
-        while at < window.len() {
-            // A copy may have run past a mark.
-            while let Some(mark) = marks.next_if(|mark| mark.at <= at) {
-                let above = self.columns.replace(mark.column, self.gone + mark.at);
-                let beside = self.forms.replace(mark.form, self.gone + mark.number);
-                if marks.peek().is_none_or(|next| next.at > at) {
-                    at = self.frame(window, at, mark, above, beside);
-                }
-            }
-            let end = marks.peek().map_or(window.len(), |mark| mark.at);
-            at = self.words(window, at, end);
+        let first = marks.first().map_or(window.len(), |mark| mark.at);
+        let mut at = self.words(window, self.history, first);
+        for (place, mark) in marks.iter().enumerate() {
+            let end = marks.get(place + 1).map_or(window.len(), |next| next.at);
+            at = self.frame(window, at, end, mark);
+            at = self.value(window, at, end, mark);
         }
     }
 
-    /// Copies from two cells that are alike, as long as it goes, and gives back where it ends. `above`
-    /// is how far back the last one of the column is, `beside` the last one of the form, which mostly is
-    /// in the same row; this is measured between the rows' numbers.
-    fn frame(
-        &mut self,
-        window: &[u8],
-        mut at: usize,
-        mark: &Mark,
-        above: Option<usize>,
-        beside: Option<usize>,
-    ) -> usize {
-        loop {
-            let (gap, length) = above.map_or((0, 0), |distance| after_gap(window, at, distance));
-            let beside = beside.filter(|_| mark.number <= at);
-            let length_beside = beside.map_or(0, |distance| common(window, at, distance));
-            match (above, beside) {
-                (Some(distance), _) if length >= SHORTEST_COPY && gap + length >= length_beside + WORTH_GAP => {
-                    self.tokens.literals(&window[at..at + gap]);
-                    self.tokens.copy(length, distance);
-                    at += gap + length;
-                }
-                (_, Some(distance)) if length_beside >= SHORTEST_COPY => {
-                    self.tokens.copy(length_beside, distance);
-                    at += length_beside;
-                }
-                _ => return at,
+    /// Goes through what stands before a cell's value, and gives back where a copy ends.
+    fn frame(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark) -> usize {
+        let above = self.cells.replace(mark.column, self.gone + mark.at);
+        let beside = self.forms.replace(mark.form, self.gone + mark.number);
+        // A copy may have run past it.
+        let number = mark.number.min(end);
+        if at < number {
+            at = self.parts(window, at, number, above);
+            if at < number {
+                at = self.words(window, at, number);
             }
         }
+        let value = mark.value.min(end);
+        if at < value {
+            at = self.copy(window, at, beside);
+            if at < value {
+                at = self.parts(window, at, value, above);
+            }
+        }
+        at
     }
 
     /// Goes through a value up to `end`, or as far as a copy reaches.
+    fn value(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark) -> usize {
+        let above = self.above.replace(mark.column, self.gone + mark.value);
+        // Long numbers are seldom the same.
+        let may_repeat = mark.is_text || end.saturating_sub(mark.value) <= SHORT_NUMBER;
+        let slot = if may_repeat { whole(window, mark, end) } else { None };
+        let same = slot.and_then(|slot| self.values.replace(slot, self.gone + mark.value));
+        if at < end && same.is_some() {
+            at = self.copy(window, at, same);
+        }
+        if at < end {
+            at = self.parts(window, at, end, above);
+            if mark.is_text {
+                at = self.words(window, at, end);
+            }
+        }
+        at.max(end)
+    }
+
+    /// Copies from this distance what is the same there, if it is enough.
+    fn copy(&mut self, window: &[u8], at: usize, distance: Option<usize>) -> usize {
+        let Some(distance) = distance else { return at };
+        let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
+        let length = common(window, at, distance);
+        if length < shortest {
+            return at;
+        }
+        self.tokens.copy(at, length, distance);
+        at + length
+    }
+
+    /// Copies from this distance whatever parts are the same there, with short gaps between them.
+    fn parts(&mut self, window: &[u8], mut at: usize, end: usize, distance: Option<usize>) -> usize {
+        let Some(distance) = distance else { return at };
+        while at < end
+            && let Some(gap) = gap(window, at, distance)
+        {
+            let length = common(window, at + gap, distance);
+            if length < SHORTEST_COPY {
+                break;
+            }
+            self.tokens.copy(at + gap, length, distance);
+            at += gap + length;
+        }
+        at
+    }
+
+    /// Goes through some text up to `end`, or as far as a copy reaches.
     fn words(&mut self, window: &[u8], mut at: usize, end: usize) -> usize {
         while at < end {
-            if let Some(reached) = self.word(window, at) {
-                return reached;
+            let reached = self.word(window, at);
+            if reached > at {
+                at = reached;
+                continue;
             }
             let value = &window[at..end];
-            let next = (1..value.len()).find(|next| starts_word(value[next - 1], value[*next])).unwrap_or(value.len());
-            self.tokens.literals(&value[..next]);
-            at += next;
+            at += (1..value.len()).find(|next| starts_word(value[next - 1], value[*next])).unwrap_or(value.len());
         }
         at
     }
 
     /// Copies from where the word that starts here was before, if that can be.
-    fn word(&mut self, window: &[u8], at: usize) -> Option<usize> {
-        let slot = (four(window, at)?.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
-        let distance = self.words.replace(slot, self.gone + at)?;
-        let shortest = if distance > FAR { SHORTEST_FAR_COPY } else { SHORTEST_COPY };
-        let reached = self.follow(window, at, distance, shortest);
-        (reached > at).then_some(reached)
-    }
-
-    /// Copies from this distance as long as it goes, over short gaps, and gives back where it ends.
-    fn follow(&mut self, window: &[u8], mut at: usize, distance: usize, shortest: usize) -> usize {
-        let (mut gap, mut length) = (0, common(window, at, distance));
-        let mut wanted = shortest;
-        while length >= wanted {
-            self.tokens.literals(&window[at..at + gap]);
-            self.tokens.copy(length, distance);
-            at += gap + length;
-            (gap, length) = after_gap(window, at, distance);
-            wanted = SHORTEST_COPY;
-        }
-        at
+    fn word(&mut self, window: &[u8], at: usize) -> usize {
+        let Some(four) = four(window, at) else { return at };
+        let slot = (four.wrapping_mul(0x9E37_79B1) >> (32 - WORD_BITS)) as usize;
+        let distance = self.words.replace(slot, self.gone + at);
+        self.copy(window, at, distance)
     }
 }
 
-/// How many bytes differ from those so far back before some are the same again, and how many are then.
-fn after_gap(window: &[u8], at: usize, distance: usize) -> (usize, usize) {
-    if distance > at {
-        return (0, 0);
-    }
-    let same = |gap: &usize| {
-        let here = four(window, at + gap);
-        here.is_some() && here == four(window, at + gap - distance)
-    };
-    (0..=GAP).find(same).map_or((0, 0), |gap| (gap, common(window, at + gap, distance)))
+/// The slot of a cell's value in the table of values: by its column, its length, its first and its last
+/// bytes.
+fn whole(window: &[u8], mark: &Mark, end: usize) -> Option<usize> {
+    let first = u64::from_le_bytes(*window.get(mark.value..)?.first_chunk()?);
+    let last = u64::from_le_bytes(*window.get(..end)?.last_chunk()?);
+    let told = (mark.column as u64) << 32 ^ (end.wrapping_sub(mark.value)) as u64;
+    let mixed = (first ^ last.rotate_left(21) ^ told.rotate_left(40)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Some((mixed >> (64 - VALUE_BITS)) as usize)
+}
+
+/// How many bytes, but not more than four, differ from those so far back before four are the same.
+fn gap(window: &[u8], at: usize, distance: usize) -> Option<usize> {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let eight = |at: usize| window.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    let different = eight(at)? ^ eight(at.checked_sub(distance)?)?;
+    // The highest bit of each byte that is the same.
+    let same = !(((different & LOW) + LOW) | different | LOW);
+    let four = same & same >> 8 & same >> 16 & same >> 24;
+    (four != 0).then(|| four.trailing_zeros() as usize / 8)
 }
 
 /// Whether a byte stands where looking for the same text before may pay: after anything that is no
@@ -211,7 +290,7 @@ const IN_WORD: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte >= 0x80;
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte >= 0x80 || byte as u8 == b'.';
         byte += 1;
     }
     table
@@ -230,13 +309,12 @@ fn common(window: &[u8], at: usize, distance: usize) -> usize {
     let before = at - distance;
     let (before, here) = (&window[before..before + most], &window[at..at + most]);
     let mut length = 0;
-    for (a, b) in before.chunks_exact(8).zip(here.chunks_exact(8)) {
-        let (Ok(a), Ok(b)) = (<[u8; 8]>::try_from(a), <[u8; 8]>::try_from(b)) else { break };
-        let different = u64::from_le_bytes(a) ^ u64::from_le_bytes(b);
+    for (a, b) in before.as_chunks().0.iter().zip(here.as_chunks().0) {
+        let different = u128::from_le_bytes(*a) ^ u128::from_le_bytes(*b);
         if different != 0 {
             return length + different.trailing_zeros() as usize / 8;
         }
-        length += 8;
+        length += 16;
     }
     length + before[length..].iter().zip(&here[length..]).take_while(|(a, b)| a == b).count()
 }
@@ -248,48 +326,21 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::render::deflate::END;
+    use crate::render::trial::{Cell, deflated};
 
-    /// A cell with what is told of it, right or wrong.
-    #[derive(Debug, Clone, Default)]
-    struct Cell {
-        column: usize,
-        form: usize,
-        /// Bytes before the number of its row.
-        before_number: usize,
-        bytes: Vec<u8>,
-    }
-
-    impl Cell {
-        fn of(column: usize, bytes: &[u8]) -> Self {
-            Self { column, bytes: bytes.to_vec(), ..Self::default() }
-        }
+    fn cell_of(column: usize, bytes: &[u8]) -> Cell {
+        Cell { column, bytes: bytes.to_vec(), ..Cell::default() }
     }
 
     /// Deflates pushes of cells and inflates them with the library.
     fn there_and_back(pushes: &[Vec<Cell>]) -> (usize, Vec<u8>) {
-        let mut deflater = LayoutDeflater::new();
-        let (mut window, mut marks) = (Vec::new(), Vec::new());
-        for cells in pushes {
-            for cell in cells {
-                let at = window.len();
-                marks.push(Mark { at, column: cell.column, number: at + cell.before_number, form: cell.form });
-                window.extend_from_slice(&cell.bytes);
-            }
-            deflater.push(&mut window, &mut marks);
-            assert!(window.len() <= WINDOW && deflater.waiting(&window) == 0);
-        }
-        let mut piece = deflater.finish();
-        let size = piece.bytes.len();
-        piece.bytes.extend(END);
+        let (bytes, crc, length) = deflated(pushes);
         let mut plain = Vec::new();
-        flate2::read::DeflateDecoder::new(piece.bytes.as_slice()).read_to_end(&mut plain).unwrap();
-        assert_eq!(piece.length, plain.len() as u64);
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&plain);
-        assert_eq!(piece.crc.finalize(), crc.finalize());
-        (size, plain)
+        flate2::read::DeflateDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
+        let mut expected = crc32fast::Hasher::new();
+        expected.update(&plain);
+        assert_eq!((crc, length), (expected.finalize(), plain.len() as u64));
+        (bytes.len(), plain)
     }
 
     fn joined(pushes: &[Vec<Cell>]) -> Vec<u8> {
@@ -299,8 +350,8 @@ mod tests {
     #[test]
     fn nothing_is_an_empty_stream() {
         assert_eq!(there_and_back(&[]).1, b"");
-        assert_eq!(there_and_back(&[vec![Cell::of(0, b"")]]).1, b"");
-        assert_eq!(there_and_back(&[vec![Cell::of(3, b"x")]]).1, b"x");
+        assert_eq!(there_and_back(&[vec![cell_of(0, b"")]]).1, b"");
+        assert_eq!(there_and_back(&[vec![cell_of(3, b"x")]]).1, b"x");
     }
 
     #[test]
@@ -308,11 +359,14 @@ mod tests {
         let cell = |row: u32, column: u32| {
             let value = ["DONE", "ONGOING", "UNASSIGNED"][(row * 7 + column) as usize % 3];
             let head = format!("</t></is></c><c r=\"{}", char::from(b'A' + column as u8));
+            let frame = format!("{head}{row}\" t=\"inlineStr\"><is><t>");
             Cell {
                 column: column as usize,
                 form: 0,
                 before_number: head.len(),
-                bytes: format!("{head}{row}\" t=\"inlineStr\"><is><t>{value}").into_bytes(),
+                before_value: frame.len(),
+                is_text: true,
+                bytes: (frame + value).into_bytes(),
             }
         };
         let row = |row: u32| (0..12).map(move |column| cell(row, column));
@@ -331,8 +385,8 @@ mod tests {
             (state >> 56) as u8
         };
         let pushes = vec![
-            vec![Cell::of(0, &[b'a'; 100_000]), Cell::of(1, &(0..90_000).map(|_| noise()).collect::<Vec<_>>())],
-            vec![Cell::of(1, &[b'a'; 259]), Cell::of(0, &(0..70_000).map(|_| noise() & 3).collect::<Vec<_>>())],
+            vec![cell_of(0, &[b'a'; 100_000]), cell_of(1, &(0..90_000).map(|_| noise()).collect::<Vec<_>>())],
+            vec![cell_of(1, &[b'a'; 259]), cell_of(0, &(0..70_000).map(|_| noise() & 3).collect::<Vec<_>>())],
         ];
         assert!(there_and_back(&pushes).1 == joined(&pushes));
     }
@@ -343,8 +397,16 @@ mod tests {
             1 => proptest::collection::vec(any::<u8>(), 0..40),
             1 => (any::<u8>(), 1_usize..700).prop_map(|(byte, length)| vec![byte; length]),
         ];
-        let told = (0_usize..5, 0_usize..3, prop_oneof![4 => 6_usize..10, 1 => 0_usize..900]);
-        (told, bytes).prop_map(|((column, form, before_number), bytes)| Cell { column, form, before_number, bytes })
+        let before = || prop_oneof![4 => 6_usize..20, 1 => 0_usize..900];
+        let told = (0_usize..5, 0_usize..3, before(), before(), any::<bool>());
+        (told, bytes).prop_map(|((column, form, before_number, before_value, is_text), bytes)| Cell {
+            column,
+            form,
+            before_number,
+            before_value,
+            is_text,
+            bytes,
+        })
     }
 
     proptest! {

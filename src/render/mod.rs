@@ -30,6 +30,7 @@ mod moments;
 mod names;
 mod repairs;
 mod sheet;
+mod short;
 mod shown;
 mod skeleton;
 mod styles;
@@ -37,6 +38,8 @@ mod styles;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod tokens;
+#[cfg(any(test, fuzzing))]
+pub mod trial;
 mod widths;
 
 use std::io::Write;
@@ -70,6 +73,8 @@ pub struct Spec {
     pub zone: Zone,
     /// Whether date-times are written as texts.
     pub dates_as_text: bool,
+    /// Whether the rows of a sheet are deflated by what is known of their layout; else by the library.
+    pub by_layout: bool,
     /// Whether texts that a spreadsheet might run get an apostrophe in CSV.
     pub csv_neutralise: bool,
     /// The moment that the file gives as that of its making.
@@ -117,7 +122,7 @@ pub fn rows_per_block(download: Download, columns: usize, rows: u64) -> usize {
     match download {
         Download::Xlsx => (SHEET_BLOCK_BYTES / (CELL_BYTES * columns.max(1))).clamp(64, 8_192),
         Download::Json if rows > JSON_PART_TASKS => JSON_PART_TASKS as usize,
-        Download::Json | Download::Csv | Download::Ndjson => 500,
+        Download::Json | Download::Csv | Download::Ndjson => 512,
     }
 }
 

@@ -192,6 +192,7 @@ mod tests {
             rows: 0,
             zone: Zone::utc(),
             dates_as_text: false,
+            by_layout: true,
             csv_neutralise: true,
             created: Moment(created),
             title: title.to_owned(),

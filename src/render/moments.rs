@@ -1,9 +1,12 @@
 //! Date-times as Excel counts them: days since 1899-12-30 in the wall clock of a zone.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::domain::moment::date;
 use crate::domain::{Moment, Time, Zone};
+
+use super::short::Short;
 
 const DAY_MILLIS: i64 = 86_400_000;
 /// Days from 1899-12-30 to 1970-01-01.
@@ -14,6 +17,9 @@ const FIRST_DAY: i64 = 61;
 const LAST_DAY: i64 = 2_958_465;
 /// No zone has changed its clock since 1970 at another moment than a quarter of an hour in UTC.
 const QUARTER_MILLIS: i64 = 15 * 60 * 1000;
+
+/// Stretches of time without a change of the clock that are remembered: those of eight years, in most zones.
+const MOST_STEADY: usize = 16;
 
 /// A date-time as a worksheet has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +34,17 @@ impl Serial {
     /// reader rounds to, and shorter than what a float would need to be told apart from all others.
     pub(super) fn put(self, out: &mut Vec<u8>) {
         const DECIMALS: usize = 10;
-        const SCALE: i64 = 10_i64.pow(DECIMALS as u32);
-        out.extend_from_slice(itoa::Buffer::new().format(self.day).as_bytes());
-        let mut fraction = (self.millis * SCALE + DAY_MILLIS / 2) / DAY_MILLIS;
-        if fraction == 0 {
-            return;
+        const SCALE: u64 = 10_u64.pow(DECIMALS as u32);
+        let (day, millis) = (self.day as u64, self.millis as u64);
+        let fraction = (millis * SCALE + DAY_MILLIS as u64 / 2) / DAY_MILLIS as u64;
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(day * SCALE + fraction).as_bytes();
+        let (day, fraction) = digits.split_at(digits.len().saturating_sub(DECIMALS));
+        Short::<8>::new(day).put(out);
+        if let Some(last) = fraction.iter().rposition(|digit| *digit != b'0') {
+            out.push(b'.');
+            Short::<DECIMALS>::new(&fraction[..=last]).put(out);
         }
-        let mut digits = [b'0'; DECIMALS];
-        for digit in digits.iter_mut().rev() {
-            *digit += (fraction % 10) as u8;
-            fraction /= 10;
-        }
-        let length = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
-        out.push(b'.');
-        out.extend_from_slice(&digits[..length]);
     }
 }
 
@@ -60,13 +63,15 @@ pub(super) enum Shown {
 pub(super) struct Serials {
     zone: Zone,
     is_utc: bool,
-    /// For each quarter of an hour the milliseconds to UTC, and whether the clock shows it twice.
+    /// Stretches of time, in milliseconds, through which the clock is not set, and how far it is from UTC.
+    steady: Vec<(Range<i64>, i64)>,
+    /// For each other quarter of an hour the milliseconds to UTC, and whether the clock shows it twice.
     offsets: HashMap<i64, (i64, bool)>,
 }
 
 impl Serials {
     pub(super) fn new(zone: Zone) -> Self {
-        Self { is_utc: zone == Zone::utc(), zone, offsets: HashMap::new() }
+        Self { is_utc: zone == Zone::utc(), zone, steady: Vec::new(), offsets: HashMap::new() }
     }
 
     /// A date-time as it is written.
@@ -74,6 +79,14 @@ impl Serials {
         match of_utc(text.as_bytes()).or_else(|| Moment::parse(text, &self.zone)) {
             Some(at) => self.of(Time { at, offset_seconds: None }),
             None => Shown::Never,
+        }
+    }
+
+    /// A date-time of the form in which nearly all are stored, if it stands in a cell as nearly all do.
+    pub(super) fn of_plain(&mut self, text: &[u8]) -> Option<Serial> {
+        match self.of(Time { at: of_utc(text)?, offset_seconds: None }) {
+            Shown::Cell(serial) => Some(serial),
+            Shown::Twice(_) | Shown::Never => None,
         }
     }
 
@@ -106,6 +119,9 @@ impl Serials {
         if self.is_utc {
             return Some((0, false));
         }
+        if let Some((_, offset)) = self.steady.iter().find(|(stretch, _)| stretch.contains(&moment.0)) {
+            return Some((*offset, false));
+        }
         let measured = |zone: &Zone| {
             let offset = civil_millis(&zone.civil(moment)?) - moment.0;
             Some((offset, zone.shows_twice(moment)))
@@ -118,7 +134,13 @@ impl Serials {
             return Some(*offset);
         }
         let offset = measured(&self.zone)?;
-        self.offsets.insert(quarter, offset);
+        let steady = self.zone.steady(moment)?;
+        let steady = steady.start.0.saturating_add(DAY_MILLIS)..steady.end.0.saturating_sub(DAY_MILLIS);
+        if steady.contains(&moment.0) && self.steady.len() < MOST_STEADY {
+            self.steady.push((steady, offset.0));
+        } else {
+            self.offsets.insert(quarter, offset);
+        }
         Some(offset)
     }
 }
@@ -130,23 +152,23 @@ fn serial(day: i64, millis: i64) -> Shown {
 /// `2025-06-15T08:00:00+00:00`, `2025-06-15T08:00:00Z`: the forms in which nearly all times are
 /// stored. Whatever is unusual about a time is left to the library.
 fn of_utc(text: &[u8]) -> Option<Moment> {
-    let (front, zone) = text.split_at_checked(19)?;
+    let (front, zone) = text.split_first_chunk::<19>()?;
     if !matches!(zone, b"+00:00" | b"Z") {
         return None;
     }
-    let pattern = *b"0000-00-00T00:00:00";
-    let fits = front.iter().zip(pattern).all(|(byte, wanted)| match wanted {
-        b'0' => byte.is_ascii_digit(),
-        other => *byte == other,
-    });
-    if !fits {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _] = front else { return None };
+    let mut highest = 0;
+    let mut digit = |at: usize| {
+        let digit = front[at].wrapping_sub(b'0');
+        highest = digit.max(highest);
+        i64::from(digit)
+    };
+    let mut two = |at: usize| digit(at) * 10 + digit(at + 1);
+    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
+    if highest > 9 {
         return None;
     }
-    let number = |at: usize, digits: usize| {
-        front[at..at + digits].iter().fold(0_i64, |number, byte| number * 10 + i64::from(byte - b'0'))
-    };
-    let (year, month, day) = (number(0, 4), number(5, 2), number(8, 2));
-    let (hour, minute, second) = (number(11, 2), number(14, 2), number(17, 2));
     if !(1..=12).contains(&month)
         || !(1..=month_days(year, month)).contains(&day)
         || hour > 23
@@ -236,6 +258,21 @@ mod tests {
         assert_eq!(at(&mut berlin, "2025-10-25T23:59:59Z"), 2.0);
         assert_eq!(at(&mut berlin, "2025-10-26T02:00:00Z"), 3.0);
         assert_eq!(at(&mut berlin, "2025-01-15T12:00:00Z"), 13.0);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_zone_is_what_it_says() {
+        for name in ["Europe/Berlin", "Asia/Jakarta", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"] {
+            let zone = Zone::named(name).unwrap();
+            let mut serials = Serials::new(zone.clone());
+            for step in 0..60_000 {
+                // To and fro over thirty years, by odd steps.
+                let moment = Moment((step * 77_777_777_777_i64).rem_euclid(946_684_800_000) + 946_684_800_000);
+                let offset = zone.offset_seconds(moment).map(|seconds| i64::from(seconds) * 1000);
+                let expected = offset.map(|offset| (offset, zone.shows_twice(moment)));
+                assert_eq!(serials.offset(moment), expected, "{name} {}", moment.text());
+            }
+        }
     }
 
     #[test]

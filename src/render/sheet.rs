@@ -10,12 +10,13 @@ use super::Error;
 use super::block::Shared;
 use super::cell::{Cell, begins_formula, cell, fits, is_risky, time_text};
 use super::escape::{self, Look};
-use super::form::Form;
+use super::form::{Form, Heads};
 use super::items::{Gathered, items};
 use super::layout::Mark;
 use super::links::{Links, target};
 use super::moments::{Serial, Serials, Shown};
 use super::repairs::{Repair, Repairs};
+use super::short::Short;
 use super::styles::{Style, Styles, WRAPPED_CHARACTERS};
 use super::widths::{height, lines};
 
@@ -23,7 +24,7 @@ use super::widths::{height, lines};
 #[derive(Debug)]
 pub(super) struct SheetColumn {
     /// `<c r="AB`
-    start: String,
+    start: Short<16>,
     number: usize,
     kind: ColumnKind,
     /// In characters.
@@ -39,7 +40,7 @@ impl SheetColumn {
     pub(super) fn all(columns: &[Column], widths: &[usize], styles: &Styles) -> Vec<Self> {
         let mut lists = 0..;
         let column = |(number, column): (usize, &Column)| Self {
-            start: format!("<c r=\"{}", letters(number)),
+            start: Short::new(format!("<c r=\"{}", letters(number)).as_bytes()),
             number,
             kind: column.kind,
             width: widths.get(number).copied().unwrap_or_default(),
@@ -64,6 +65,7 @@ pub(super) fn letters(number: usize) -> String {
 /// What the rows of one block leave behind for each other, and for the end of the file.
 pub(super) struct Rows {
     serials: Serials,
+    heads: Heads,
     pub(super) repairs: Repairs,
     pub(super) links: Links,
     /// The items of each list.
@@ -78,12 +80,19 @@ impl Rows {
     pub(super) fn new(zone: Zone, columns: &[SheetColumn]) -> Self {
         Self {
             serials: Serials::new(zone),
+            heads: Heads::default(),
             repairs: Repairs::default(),
             links: Links::default(),
             lists: columns.iter().filter(|column| column.list.is_some()).map(|_| Gathered::default()).collect(),
             marks: Vec::new(),
             value_end: 0,
         }
+    }
+
+    /// The bytes that places were counted in are gone.
+    pub(super) fn forget_places(&mut self) {
+        self.marks.clear();
+        self.value_end = 0;
     }
 }
 
@@ -99,16 +108,17 @@ pub(super) fn row(
     rows: &mut Rows,
     out: &mut Vec<u8>,
 ) -> domain::Result<()> {
-    let mut digits = itoa::Buffer::new();
     let place = number + 2;
-    let number = digits.format(place);
+    let number = Short::new(itoa::Buffer::new().format(place).as_bytes());
     let start = out.len();
+    out.extend_from_slice(b"<row r=\"");
+    number.put(out);
+    out.extend_from_slice(b"\">");
     let mut row = Row { shared, place, number, task, lines: 1, rows, out };
-    row.put(&["<row r=\"", number, "\">"]);
     for (column, value) in shared.sheet.iter().zip(cells) {
         row.value(column, *value)?;
     }
-    row.put(&["</row>"]);
+    row.out.extend_from_slice(b"</row>");
     if row.lines > 1 {
         row.heighten(start);
     }
@@ -120,7 +130,7 @@ struct Row<'a> {
     /// As the sheet counts, from 1.
     place: u64,
     /// The same in digits.
-    number: &'a str,
+    number: Short<24>,
     task: Option<Id>,
     /// Of text, in the highest cell.
     lines: usize,
@@ -138,6 +148,12 @@ impl Row<'_> {
                     Some(text) => self.plain(column, None, Form::Text, text),
                     None => self.cell(column, cell(value)?),
                 },
+                (ColumnKind::Time, [b'"', text @ .., b'"']) if !self.shared.dates_as_text => {
+                    match self.rows.serials.of_plain(text) {
+                        Some(serial) => self.serial(column, Style::Time, serial),
+                        None => self.cell(column, cell(value)?),
+                    }
+                }
                 (ColumnKind::List, [b'[', ..]) => self.list(column, raw.text()?)?,
                 (_, digits) if is_plain_number(digits) => self.plain(column, column.format, Form::Number, digits),
                 _ => self.cell(column, cell(value)?),
@@ -158,9 +174,7 @@ impl Row<'_> {
                 self.text(column, number);
             }
             Cell::Boolean(value) => {
-                self.open(column, None, Form::Boolean);
-                self.put(&[if value { "1" } else { "0" }]);
-                self.close(Form::Boolean);
+                self.plain(column, None, Form::Boolean, if value { b"1" } else { b"0" });
             }
             Cell::Time(time) => self.moment(column, time),
             Cell::NotANumber => self.repaired(Repair::NotANumber, column),
@@ -169,9 +183,7 @@ impl Row<'_> {
 
     fn number(&mut self, column: &SheetColumn, number: &str) {
         let number = if number.bytes().all(|byte| matches!(byte, b'-' | b'0')) { "0" } else { number };
-        self.open(column, column.format, Form::Number);
-        self.put(&[number]);
-        self.close(Form::Number);
+        self.plain(column, column.format, Form::Number, number.as_bytes());
     }
 
     /// The number of items, which go to a sheet of their own.
@@ -295,7 +307,7 @@ impl Row<'_> {
         let place = start + "<row r=\"\"".len() + self.number.len();
         let height = format!(" ht=\"{}\"", height(self.lines));
         self.out.splice(place..place, height.bytes());
-        let marks = self.rows.marks.iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number]);
+        let marks = self.rows.marks.iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number, &mut mark.value]);
         let moved = marks.chain([&mut self.rows.value_end]).filter(|moved| **moved > place);
         moved.for_each(|moved| *moved += height.len());
     }
@@ -303,20 +315,23 @@ impl Row<'_> {
     /// A cell up to its value; it begins with the end of the one before.
     fn open(&mut self, column: &SheetColumn, style: Option<u32>, form: Form) {
         let number = self.out.len() + column.start.len();
-        let of_style = Form::ALL * style.unwrap_or_default() as usize;
-        let form_number = of_style + form as usize;
-        self.rows.marks.push(Mark { at: self.rows.value_end, column: column.number, number, form: form_number });
-        self.put(&[&column.start, self.number]);
-        if let Some(style) = style {
-            self.put(&["\" s=\"", itoa::Buffer::new().format(style)]);
-        }
-        self.put(&[form.head()]);
+        column.start.put(self.out);
+        self.number.put(self.out);
+        self.rows.heads.head(style, form).put(self.out);
+        self.rows.marks.push(Mark {
+            at: self.rows.value_end,
+            column: column.number,
+            number,
+            form: form.number(style),
+            value: self.out.len(),
+            is_text: form.is_text(),
+        });
     }
 
     /// What follows the value that was just written.
     fn close(&mut self, form: Form) {
         self.rows.value_end = self.out.len();
-        self.put(&[form.tail()]);
+        form.tail().put(self.out);
     }
 
     fn repaired(&mut self, repair: Repair, column: &SheetColumn) {
@@ -345,12 +360,6 @@ impl Row<'_> {
             })
             .collect();
         Cow::Owned(kept + mark.as_str())
-    }
-
-    fn put(&mut self, texts: &[&str]) {
-        for text in texts {
-            self.out.extend_from_slice(text.as_bytes());
-        }
     }
 }
 

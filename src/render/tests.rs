@@ -17,6 +17,7 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
         rows,
         zone: Zone::utc(),
         dates_as_text: false,
+        by_layout: true,
         csv_neutralise: true,
         created: Moment(1_750_000_000_000),
         title: "A title".to_owned(),
@@ -133,6 +134,21 @@ fn a_long_text_is_cut_between_characters_and_says_so() {
     assert_eq!(sheet.get_value((2, 0)).unwrap().to_string().chars().count(), 32_767);
     assert_eq!(repairs.count(Repair::Cut), 1);
     assert_eq!(repairs.warnings(), ["1 cell with more than 32767 characters cut, which is marked at the end."]);
+}
+
+#[test]
+fn rows_are_the_same_whoever_deflates_them() {
+    let columns = vec![column("a", ColumnKind::Auto), column("b", ColumnKind::Time), column("c", ColumnKind::Auto)];
+    let by_layout = spec(Download::Xlsx, columns, 3_000);
+    let by_library = Spec { by_layout: false, ..by_layout.clone() };
+    let text = |n: usize| format!("\"{}\"", ["DONE", "a & b", "two\\nlines", "=1"][n % 4].repeat(1 + n % 7));
+    let texts: Vec<String> = (0..3_000).map(text).collect();
+    let rows: Vec<Vec<Option<&str>>> =
+        texts.iter().map(|text| vec![Some(text.as_str()), Some("\"2025-06-15T08:00:00Z\""), Some("12.50")]).collect();
+    let (ours, theirs) = (rendered(&by_layout, &rows).0, rendered(&by_library, &rows).0);
+    assert_ne!(ours, theirs);
+    let sheet = part(&ours, "xl/worksheets/sheet1.xml");
+    assert!(sheet.len() > 3 * 128 * 1024 && sheet == part(&theirs, "xl/worksheets/sheet1.xml"));
 }
 
 #[test]

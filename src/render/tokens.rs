@@ -1,24 +1,20 @@
-//! Literals and copies to the bits of one dynamic block (RFC 1951, 3.2.5 to 3.2.7). The first of them
-//! are counted and make its codes; all others are written with these codes at once.
+//! Literals and copies to the bits of one dynamic block (RFC 1951, 3.2.5 to 3.2.7). The first bytes
+//! make its codes; all that follow are written with these codes.
 
-use super::bits::Bits;
-use super::huffman::{Codes, LONGEST_CODE, describe};
+use super::bits::{Bits, Putter};
+use super::huffman::{Codes, describe};
 
-/// Tokens that make the codes: enough to know the data by, few enough to fit its beginning.
-const FIRST_TOKENS: usize = 16 * 1024;
-/// How much more often each of them is counted than what may still come.
+/// How much more often each token of the first bytes is counted than what may still come.
 const FIRST_WEIGHT: u32 = 8;
+/// Literals whose codes are put at once.
+const AT_ONCE: usize = 4;
+/// The longest code of literals, lengths and distances: one less than allowed, so that four literals are
+/// not too many bits to put at once. No literal takes more than two bytes, and no copy more than six.
+const LONGEST_CODE: usize = 14;
 /// Symbols of literals, the end of a block, and lengths.
 const LITERALS: usize = 286;
 const DISTANCES: usize = 30;
 const END_OF_BLOCK: usize = 256;
-/// Steps of a token: the literal bytes, then the lengths of copies less 3.
-const STEPS: usize = 512;
-/// The distance symbol of a literal: none, which takes no bits.
-const NO_DISTANCE: usize = 31;
-/// Where a token has its distance symbol, and where that symbol's extra bits.
-const SYMBOL_AT: u32 = 9;
-const EXTRA_AT: u32 = 14;
 
 /// The shortest length of each length symbol, less 3, and how many bits it has behind it.
 const LENGTHS: [(u8, u8); 29] = {
@@ -49,187 +45,179 @@ const LENGTH_SYMBOL: [u8; 256] = {
     table
 };
 
+/// Bytes that are written as they are, and a copy behind them.
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    literals: u32,
+    /// None at all if nothing follows.
+    length: u16,
+    /// Less 1.
+    distance: u16,
+}
+
 /// Literals and copies on their way into bits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tokens {
     bits: Bits,
-    /// None as long as tokens wait for them.
+    /// None before the first bytes.
     codes: Option<Box<Packed>>,
-    waiting: Vec<u32>,
-    steps: [u32; STEPS],
-    distances: [u32; DISTANCES],
+    waiting: Vec<Token>,
+    /// Up to where in the window there are tokens.
+    end: usize,
 }
 
 impl Tokens {
-    pub(super) fn new() -> Self {
-        Self {
-            bits: Bits::default(),
-            codes: None,
-            waiting: Vec::with_capacity(FIRST_TOKENS),
-            steps: [0; STEPS],
-            distances: [0; DISTANCES],
-        }
+    /// What comes next begins here in the window.
+    pub(super) fn begin(&mut self, at: usize) {
+        self.end = at;
     }
 
-    pub(super) fn literals(&mut self, bytes: &[u8]) {
-        match &self.codes {
-            Some(codes) => codes.literals(bytes, &mut self.bits),
-            None => {
-                for byte in bytes {
-                    self.steps[usize::from(*byte)] += 1;
-                    self.waiting.push((NO_DISTANCE as u32) << SYMBOL_AT | u32::from(*byte));
-                }
-                self.begin_if_due();
-            }
-        }
+    /// 3 to 258 bytes from 1 to 32,768 bytes before. What is not copied is literal.
+    pub(super) fn copy(&mut self, at: usize, length: usize, distance: usize) {
+        let literals = (at - self.end) as u32;
+        self.waiting.push(Token { literals, length: length as u16, distance: (distance - 1) as u16 });
+        self.end = at + length;
     }
 
-    /// 3 to 258 bytes from 1 to 32,768 bytes before.
-    pub(super) fn copy(&mut self, length: usize, distance: usize) {
-        let step = 256 + ((length - 3) & 0xFF);
-        let distance = (distance - 1) as u32 & 0x7FFF;
-        let symbol = distance_symbol(distance);
-        let extra = distance & ((1 << distance_extra(symbol)) - 1);
-        let token = extra << EXTRA_AT | (symbol as u32) << SYMBOL_AT | step as u32;
-        match &self.codes {
-            Some(codes) => {
-                let (bits, count) = codes.encoded(token);
-                self.bits.put(bits, count);
-            }
-            None => {
-                self.steps[step] += 1;
-                self.distances[symbol] += 1;
-                self.waiting.push(token);
-                self.begin_if_due();
-            }
-        }
+    /// Writes what waits; it began at this place of the window and goes on to its end. If it is all there
+    /// will be, no codes are made for anything else.
+    pub(super) fn write(&mut self, window: &[u8], start: usize, is_all: bool) {
+        let literals = (window.len() - self.end) as u32;
+        self.waiting.push(Token { literals, length: 0, distance: 0 });
+        let waiting = &window[start..];
+        let codes = match self.codes.take() {
+            Some(codes) => codes,
+            None => Box::new(Packed::fitting(&self.waiting, waiting, is_all, &mut self.bits)),
+        };
+        codes.write(&self.waiting, waiting, &mut self.bits);
+        self.codes = Some(codes);
+        self.waiting.clear();
     }
 
     /// Ends the block and, on a byte, the bits.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.codes.is_none() && !self.waiting.is_empty() {
-            self.begin(self.weights(), self.distances);
-        }
-        if let Some(codes) = &self.codes {
+    pub(super) fn finish(&mut self) -> Vec<u8> {
+        if let Some(codes) = self.codes.take() {
             self.bits.put(codes.end.0, codes.end.1);
         }
-        self.bits.sync()
-    }
-
-    fn begin_if_due(&mut self) {
-        if self.waiting.len() >= FIRST_TOKENS {
-            // Whatever may still come has a code, too.
-            let weight = |times: u32| FIRST_WEIGHT * times + 1;
-            self.begin(self.weights().map(weight), self.distances.map(weight));
-        }
-    }
-
-    /// Begins the block with codes for these weights, and with what waits.
-    fn begin(&mut self, literals: [u32; LITERALS], distances: [u32; DISTANCES]) {
-        let literals = Codes::new(&literals, LONGEST_CODE);
-        let distances = Codes::new(&distances, LONGEST_CODE);
-        self.bits.put(0b100, 3);
-        describe(&literals, &distances, &mut self.bits);
-        let codes = Packed::new(&literals, &distances);
-        for token in std::mem::take(&mut self.waiting) {
-            let (bits, count) = codes.encoded(token);
-            self.bits.put(bits, count);
-        }
-        self.codes = Some(Box::new(codes));
-    }
-
-    /// How often the block has each symbol of literals, its end, and lengths.
-    fn weights(&self) -> [u32; LITERALS] {
-        let (bytes, lengths) = self.steps.split_at(256);
-        let mut literals = [0; LITERALS];
-        literals[..256].copy_from_slice(bytes);
-        literals[END_OF_BLOCK] = 1;
-        for (symbol, times) in LENGTH_SYMBOL.iter().zip(lengths) {
-            literals[257 + usize::from(*symbol)] += times;
-        }
-        literals
+        std::mem::take(&mut self.bits).sync()
     }
 }
 
-/// The codes of one block in arrays of such sizes that no place in them needs to be checked. A literal
-/// that waited is encoded as a copy is, with no bits for its distance.
+/// The codes of one block.
 #[derive(Debug)]
 struct Packed {
-    /// Of each step its bits, a length's extra ones among them, above their number.
-    steps: [u32; STEPS],
+    /// Of each byte its bits above their number.
+    literals: [u32; 256],
+    /// The same of each length less 3, the extra bits among its own.
+    lengths: [u32; 256],
     /// Of each distance symbol its bits, above their number, above the number with the extra ones.
-    distances: [u32; NO_DISTANCE + 1],
+    distances: [u32; 32],
     /// The end of the block, as bits and their number.
     end: (u64, u32),
 }
 
 impl Packed {
-    /// What holds a number of bits.
-    const COUNT: u32 = 0x1F;
-    const COUNT_BITS: u32 = 5;
+    /// What holds a number of bits: what shifts look at.
+    const COUNT: u32 = 0x3F;
+    const COUNT_BITS: u32 = 6;
+
+    /// Codes for these tokens and, if they are not all, whatever may still come; begins the block.
+    fn fitting(tokens: &[Token], bytes: &[u8], is_all: bool, bits: &mut Bits) -> Self {
+        let (mut literals, mut distances) = ([0; LITERALS], [0; DISTANCES]);
+        literals[END_OF_BLOCK] = 1;
+        let mut rest = bytes;
+        for token in tokens {
+            let (these, after) = rest.split_at(token.literals as usize);
+            these.iter().for_each(|byte| literals[usize::from(*byte)] += 1);
+            if token.length > 0 {
+                literals[257 + usize::from(LENGTH_SYMBOL[usize::from(token.length - 3)])] += 1;
+                distances[distance_symbol(u32::from(token.distance)).0] += 1;
+            }
+            rest = &after[usize::from(token.length)..];
+        }
+        let weight = |times: u32| if is_all { times } else { FIRST_WEIGHT * times + 1 };
+        let literals = Codes::new(&literals.map(weight), LONGEST_CODE);
+        let distances = Codes::new(&distances.map(weight), LONGEST_CODE);
+        bits.put(0b100, 3);
+        describe(&literals, &distances, bits);
+        Self::new(&literals, &distances)
+    }
 
     fn new(literals: &Codes, distances: &Codes) -> Self {
-        let step = |step: usize| {
-            let Some(length) = step.checked_sub(256) else { return literals.get(step) };
+        let packed = |(code, count): (u32, u32)| code << Self::COUNT_BITS | count;
+        let length = |length: usize| {
             let symbol = usize::from(LENGTH_SYMBOL[length]);
             let (base, extra) = LENGTHS[symbol];
             let (code, count) = literals.get(257 + symbol);
-            (code | (length as u32 - u32::from(base)) << count, count + u32::from(extra))
+            packed((code | (length as u32 - u32::from(base)) << count, count + u32::from(extra)))
         };
-        let distance = |symbol: usize| match symbol {
-            0..DISTANCES => {
-                let (code, count) = distances.get(symbol);
-                (code << Self::COUNT_BITS | count) << Self::COUNT_BITS | (count + distance_extra(symbol))
-            }
-            _ => 0,
-        };
+        let distance = |symbol: usize| if symbol < DISTANCES { packed(distances.get(symbol)) } else { 0 };
         Self {
-            steps: std::array::from_fn(|place| {
-                let (bits, count) = step(place);
-                bits << Self::COUNT_BITS | count
-            }),
+            literals: std::array::from_fn(|byte| packed(literals.get(byte))),
+            lengths: std::array::from_fn(length),
             distances: std::array::from_fn(distance),
             end: (u64::from(literals.get(END_OF_BLOCK).0), literals.get(END_OF_BLOCK).1),
         }
     }
 
-    fn literals(&self, bytes: &[u8], bits: &mut Bits) {
-        // Three codes at a time are never too long.
-        for few in bytes.chunks(3) {
-            let (mut some, mut count) = (0, 0);
-            for byte in few {
-                let step = self.steps[usize::from(*byte)];
-                some |= u64::from(step >> Self::COUNT_BITS) << count;
-                count += step & Self::COUNT;
+    fn write(&self, tokens: &[Token], bytes: &[u8], bits: &mut Bits) {
+        let copied: usize = tokens.iter().map(|token| usize::from(token.length)).sum();
+        bits.reserve(2 * (bytes.len() - copied) + 6 * tokens.len());
+        bits.put_all(|bits| {
+            let mut rest = bytes;
+            for token in tokens {
+                let literals = token.literals as usize;
+                self.literals(rest, literals, bits);
+                if token.length > 0 {
+                    self.copy(token, bits);
+                }
+                rest = &rest[literals + usize::from(token.length)..];
             }
-            bits.put(some, count);
+        });
+    }
+
+    /// So many of the first bytes, four at a time: to put fewer at the end in a loop of its own would mislead
+    /// the processor about where it ends.
+    #[inline(always)]
+    fn literals(&self, bytes: &[u8], mut left: usize, bits: &mut Putter<'_>) {
+        let mut bytes = bytes;
+        while left > 0 {
+            let four = bytes.first_chunk().copied().unwrap_or_else(|| last_few(bytes));
+            let (mut some, mut count) = (0, 0);
+            for (place, byte) in four.into_iter().enumerate() {
+                let literal = if place < left { self.literals[usize::from(byte)] } else { 0 };
+                some |= u64::from(literal >> Self::COUNT_BITS) << (count & Self::COUNT);
+                count += literal;
+            }
+            bits.put(some, count & Self::COUNT);
+            left = left.saturating_sub(AT_ONCE);
+            bytes = bytes.get(AT_ONCE..).unwrap_or_default();
         }
     }
 
-    fn encoded(&self, token: u32) -> (u64, u32) {
-        let step = self.steps[token as usize % STEPS];
-        let distance = self.distances[(token >> SYMBOL_AT) as usize % (NO_DISTANCE + 1)];
-        let (code, rest) = (distance >> (2 * Self::COUNT_BITS), distance >> Self::COUNT_BITS);
-        let more = u64::from(token >> EXTRA_AT) << (rest & Self::COUNT) | u64::from(code);
-        let count = step & Self::COUNT;
-        (more << count | u64::from(step >> Self::COUNT_BITS), count + (distance & Self::COUNT))
+    #[inline(always)]
+    fn copy(&self, token: &Token, bits: &mut Putter<'_>) {
+        let length = self.lengths[usize::from(token.length.wrapping_sub(3)) & 0xFF];
+        let (symbol, extra) = distance_symbol(u32::from(token.distance));
+        let distance = self.distances[symbol & 31];
+        let more = u64::from(u32::from(token.distance) & ((1 << extra) - 1));
+        let some = more << (distance & Self::COUNT) | u64::from(distance >> Self::COUNT_BITS);
+        let some = some << (length & Self::COUNT) | u64::from(length >> Self::COUNT_BITS);
+        bits.put(some, (length + distance & Self::COUNT) + extra);
     }
 }
 
-/// The symbol of a distance less 1: its highest bit and the one after it.
-fn distance_symbol(distance: u32) -> usize {
-    match distance {
-        0..4 => distance as usize,
-        _ => {
-            let high = distance.ilog2();
-            (2 * high + (distance >> (high - 1) & 1)) as usize
-        }
-    }
+/// Fewer than four bytes, and zeros.
+#[cold]
+fn last_few(bytes: &[u8]) -> [u8; AT_ONCE] {
+    std::array::from_fn(|place| bytes.get(place).copied().unwrap_or_default())
 }
 
-/// How many bits a distance symbol has behind it.
-fn distance_extra(symbol: usize) -> u32 {
-    (symbol as u32 / 2).saturating_sub(1)
+/// The symbol of a distance less 1, and how many bits it has behind it: it is told by the highest bit
+/// and the one after it.
+fn distance_symbol(distance: u32) -> (usize, u32) {
+    let extra = (distance | 2).ilog2() - 1;
+    ((2 * extra + (distance >> extra)) as usize, extra)
 }
 
 #[cfg(test)]
@@ -240,9 +228,9 @@ mod tests {
     fn lengths_and_distances_have_the_symbols_of_the_standard() {
         let symbols = [3, 10, 11, 12, 13, 18, 19, 114, 115, 130, 131, 257, 258].map(|n| LENGTH_SYMBOL[n - 3]);
         assert_eq!(symbols, [0, 7, 8, 8, 9, 11, 12, 22, 23, 23, 24, 27, 28]);
-        let symbols = [1, 4, 5, 6, 7, 8, 9, 12, 13, 24_577, 32_768].map(|n| distance_symbol(n - 1));
+        let symbols = [1, 4, 5, 6, 7, 8, 9, 12, 13, 24_577, 32_768].map(|n| distance_symbol(n - 1).0);
         assert_eq!(symbols, [0, 3, 4, 4, 5, 5, 6, 6, 7, 29, 29]);
-        let extra = [1, 4, 5, 8, 9, 32_768].map(|n| distance_extra(distance_symbol(n - 1)));
+        let extra = [1, 4, 5, 8, 9, 32_768].map(|n| distance_symbol(n - 1).1);
         assert_eq!(extra, [0, 0, 1, 1, 2, 13]);
     }
 }

@@ -17,7 +17,7 @@ use super::entry::{Entry, returned};
 use super::fault::Origin;
 use super::lint::{self, Natives, Unit};
 use super::program::Compiled;
-use super::{Program, ScriptKind, engine, interpolation, reads};
+use super::{Program, ScriptKind, engine, formula, interpolation, reads};
 
 /// Bytes of an expression in a config.
 const MAX_EXPRESSION_BYTES: u64 = 16 * 1024;
@@ -75,14 +75,16 @@ impl Compiler {
     fn finish(&self, unit: Unit, kind: ScriptKind, text: &str) -> Result<Program, ScriptFault> {
         check(&unit, &self.natives, &self.libs)?;
         let around = around(&self.engine, &unit, self.allowance)?;
-        let given_tasks: &[&str] = match kind {
+        let given_tasks: &[&'static str] = match kind {
             ScriptKind::Field => &["value"],
             ScriptKind::Flow => &["include", "rows"],
             ScriptKind::Lib => &[],
         };
         let reads = reads::of(&unit, &self.libs, given_tasks);
+        let formula = |name: &&'static str| Some((*name, formula::formula(&unit, &self.libs, name)?));
+        let formulas = given_tasks.iter().filter_map(formula).collect();
         let (entries, imports) = (Entry::all(&unit.ast), !unit.imports.is_empty());
-        let script = Compiled { origin: unit.origin, kind, text, entries, reads, imports, around };
+        let script = Compiled { origin: unit.origin, kind, text, entries, formulas, reads, imports, around };
         Ok(Program::new(Arc::clone(&self.engine), script, self.allowance))
     }
 }

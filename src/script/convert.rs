@@ -6,6 +6,7 @@ use crate::domain::Value;
 use crate::domain::json::quote;
 
 use super::ExtraColumn;
+use super::task::Seen;
 use super::types::{Link, Time};
 
 /// Bytes of the JSON that an example is turned into.
@@ -42,6 +43,11 @@ fn cell_of(given: &Dynamic, left: &mut usize) -> Result<Value, String> {
     let json = written(given, *left, Whole::Short)?;
     *left -= json.len();
     Ok(Value::Json(json.into()))
+}
+
+/// The number of a cell; nothing for what JSON has no number for.
+pub(super) fn number(number: f64) -> Option<String> {
+    float(number, Whole::Short)
 }
 
 /// The rows that take the place of a task: for each the values that the script gave, by key. All of them
@@ -108,6 +114,9 @@ pub(super) fn kind(given: &Dynamic) -> &'static str {
     if given.is::<Link>() {
         return "a link";
     }
+    if given.is::<Seen>() {
+        return "the task";
+    }
     match given.type_name() {
         "()" => "nothing",
         "bool" => "a boolean",
@@ -116,7 +125,6 @@ pub(super) fn kind(given: &Dynamic) -> &'static str {
         "string" | "char" => "a text",
         "array" => "a list",
         "map" => "a map",
-        name if name.contains("Task") => "the task",
         name if name.contains("ange") => "a range",
         _ => "a value of a kind that cells cannot hold",
     }
@@ -211,7 +219,7 @@ impl Writer {
 
     fn scalar(&self, given: &Dynamic) -> Result<String, String> {
         if let Ok(number) = given.as_float() {
-            return self.float(number).ok_or_else(|| "gave a number that is not finite".to_owned());
+            return float(number, self.whole).ok_or_else(|| "gave a number that is not finite".to_owned());
         }
         if let Some(time) = given.read_lock::<Time>() {
             return Ok(quote(&time.0.at.text()));
@@ -231,13 +239,13 @@ impl Writer {
             _ => Err(format!("gave {} where a cell was expected", kind(given))),
         }
     }
+}
 
-    /// Nothing for what JSON has no number for.
-    fn float(&self, number: f64) -> Option<String> {
-        if self.whole == Whole::Short && number.fract() == 0.0 && number.abs() < WHOLE_BELOW {
-            // The sum takes its sign from a zero.
-            return Some(format!("{:.0}", number + 0.0));
-        }
-        serde_json::Number::from_f64(number).map(|number| number.to_string())
+/// Nothing for what JSON has no number for.
+fn float(number: f64, whole: Whole) -> Option<String> {
+    if whole == Whole::Short && number.fract() == 0.0 && number.abs() < WHOLE_BELOW {
+        // The sum takes its sign from a zero.
+        return Some(format!("{:.0}", number + 0.0));
     }
+    serde_json::Number::from_f64(number).map(|number| number.to_string())
 }

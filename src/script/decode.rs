@@ -8,6 +8,8 @@ use rhai::{Array, Dynamic, Map};
 use crate::domain::json::text;
 use crate::domain::limits::MAX_JSON_DEPTH;
 
+use super::plain::Plain;
+
 /// A value that has passed [`crate::domain::json::check`]; `()` for what has not.
 pub(super) fn decode(json: &str) -> Dynamic {
     let mut reader = Reader { rest: json };
@@ -25,7 +27,7 @@ impl<'a> Reader<'a> {
             b'{' if depth < MAX_JSON_DEPTH => self.map(depth + 1),
             b'[' if depth < MAX_JSON_DEPTH => self.list(depth + 1),
             b'"' => Some(text(self.string()?)?.as_ref().into()),
-            _ => scalar(self.scalar()),
+            _ => Plain::of_scalar(self.scalar())?.dynamic(),
         }
     }
 
@@ -86,18 +88,5 @@ impl<'a> Reader<'a> {
 
     fn space(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
-    }
-}
-
-fn scalar(raw: &str) -> Option<Dynamic> {
-    match raw {
-        "null" => Some(Dynamic::UNIT),
-        "true" => Some(true.into()),
-        "false" => Some(false.into()),
-        whole if !whole.contains(['.', 'e', 'E']) => match whole.parse::<i64>() {
-            Ok(number) => Some(number.into()),
-            Err(_) => whole.parse::<f64>().is_ok().then(|| whole.into()),
-        },
-        number => number.parse::<f64>().ok().map(Dynamic::from_float),
     }
 }

@@ -14,7 +14,8 @@ use rhai::{Dynamic, Engine, Module, OptimizationLevel};
 use crate::settings::Scripts;
 
 use super::call::{self, Allowance};
-use super::{Task, closures, functions, natives};
+use super::task::Seen;
+use super::{closures, functions, natives};
 
 /// Expressions and blocks inside each other.
 const MAX_EXPRESSION_DEPTH: usize = 32;
@@ -43,7 +44,7 @@ pub(super) fn build(settings: &Scripts) -> Engine {
     limit(&mut engine, settings);
     natives::register(&mut engine, settings);
     closures::register(&mut engine);
-    Task::register(&mut engine);
+    Seen::register(&mut engine);
     functions::register(&mut engine);
     engine
 }

@@ -95,7 +95,7 @@ impl Program {
 
 struct Example {
     session: Session,
-    task: Task,
+    task: Task<'static>,
     args: Args,
     expect: Dynamic,
 }

@@ -76,11 +76,12 @@ impl Unit {
     }
 
     /// Whether it has a function of that name for values of one type alone.
-    fn has_method(&self, name: &str) -> bool {
+    pub fn has_method(&self, name: &str) -> bool {
         self.ast.iter_functions().any(|function| function.name == name && function.this_type.is_some())
     }
 
-    fn has_name(&self, name: &str) -> bool {
+    /// Whether it has a function of that name, whatever it is given.
+    pub fn has_name(&self, name: &str) -> bool {
         self.ast.iter_functions().any(|function| function.name == name)
     }
 

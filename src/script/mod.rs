@@ -6,7 +6,7 @@
 //! text to program) with `engine`, `natives`, `interpolation`, `lint`, `reads` and `walk`, `program` (one compiled script
 //! and what it can be asked) with `call` (what a call may use), `desk` (what is kept from call to call), `convert` and
 //! `examples`, `task` (the lazy view a script sees) with `decode`, `functions` and `types` (what scripts have beside
-//! Rhai's own), `fault`, `error`.
+//! Rhai's own), `formula` (functions that are computed without Rhai) with `plain`, `fault`, `error`.
 
 mod call;
 mod closures;
@@ -20,6 +20,7 @@ mod error;
 mod examples;
 mod fault;
 mod folder;
+mod formula;
 mod functions;
 mod generation;
 mod interpolation;
@@ -27,6 +28,7 @@ mod library;
 mod lint;
 mod natives;
 mod next;
+mod plain;
 mod program;
 mod reads;
 mod task;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rhai::{Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Position};
 use serde_json::{Map, Value as Json};
@@ -18,6 +19,9 @@ use super::decode::decode;
 use super::desk::Desks;
 use super::entry::{Entry, Given};
 use super::fault::Origin;
+use super::formula::{Bounds, Formula};
+use super::plain::Plain;
+use super::task::Seen;
 use super::{ScriptKind, Task, convert};
 
 /// A compiled script; clones are the same one, on any thread.
@@ -30,6 +34,8 @@ struct Inner {
     hash: String,
     reads: Reads,
     entries: Vec<Entry>,
+    formulas: Vec<(&'static str, Formula)>,
+    bounds: Bounds,
     engine: Arc<Engine>,
     allowance: Allowance,
     desks: Desks,
@@ -42,6 +48,8 @@ pub(super) struct Compiled<'a> {
     pub text: &'a str,
     /// What it can be asked for.
     pub entries: Vec<Entry>,
+    /// Those of them that are no more than formulas, by name.
+    pub formulas: Vec<(&'static str, Formula)>,
     pub reads: Reads,
     /// Whether it imports libs.
     pub imports: bool,
@@ -71,18 +79,22 @@ pub enum Reads {
 
 /// What a config gives a script beside the task, made ready once.
 #[derive(Debug, Clone)]
-pub struct Args(Dynamic);
+pub struct Args {
+    given: Dynamic,
+    json: Arc<str>,
+}
 
 impl Args {
     /// The arguments of a config's field or flow.
     pub fn new(args: Option<&Map<String, Json>>) -> Self {
         let json = args.map_or_else(|| "{}".to_owned(), |args| Json::from(args.clone()).to_string());
-        Self(decode(&json))
+        Self { given: decode(&json), json: json.into() }
     }
 
     /// Those of an example.
-    pub(super) fn of(args: Dynamic) -> Self {
-        Self(args)
+    pub(super) fn of(given: Dynamic) -> Self {
+        let json = convert::json(&given).unwrap_or_default().into();
+        Self { given, json }
     }
 }
 
@@ -107,6 +119,9 @@ pub struct Session {
     pub patience: u32,
 }
 
+/// For each row of a task the values that take the place of its own, by column.
+pub type Rows = Vec<Vec<(String, Value)>>;
+
 /// What a call came to, and what it took.
 #[derive(Debug, Clone)]
 pub struct Ran<T> {
@@ -119,7 +134,7 @@ pub struct Ran<T> {
 /// What calls took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Rhai's operations.
+    /// Rhai's operations, or as many steps of a formula.
     pub operations: u64,
     /// Microseconds.
     pub micros: u64,
@@ -144,13 +159,13 @@ impl fmt::Debug for Program {
 
 impl Program {
     pub(super) fn new(engine: Arc<Engine>, script: Compiled, allowance: Allowance) -> Self {
-        let Compiled { origin, kind, entries, reads, imports, mut around, .. } = script;
+        let Compiled { origin, kind, entries, formulas, reads, imports, mut around, .. } = script;
         if let (Reads::Keys(keys), Some(functions)) = (&reads, around.lib.first_mut()) {
-            Task::register_keys(Arc::make_mut(functions), keys);
+            Seen::register_keys(Arc::make_mut(functions), keys);
         }
         let hash = Sha256::digest(script.text).iter().map(|byte| format!("{byte:02x}")).collect();
-        let desks = Desks::new(around, !imports);
-        Self(Arc::new(Inner { origin, kind, hash, reads, entries, engine, allowance, desks }))
+        let (desks, bounds) = (Desks::new(around, !imports), Bounds::of(&engine, allowance));
+        Self(Arc::new(Inner { origin, kind, hash, reads, entries, formulas, bounds, engine, allowance, desks }))
     }
 
     /// `fields/minutes`, `flows/delivery`, or `expression of <column>`.
@@ -175,6 +190,16 @@ impl Program {
 
     /// `value(task, args)`: a cell.
     pub fn value(&self, session: &Session, task: &Task, args: &Args) -> Ran<Value> {
+        self.value_by_formula(session, task, args).unwrap_or_else(|| self.value_by_rhai(session, task, args))
+    }
+
+    /// The same without Rhai; nothing where it is no formula, and where Rhai has to say.
+    pub(super) fn value_by_formula(&self, session: &Session, task: &Task, args: &Args) -> Option<Ran<Value>> {
+        self.computed("value", session, task, args, |value| value.cell(self.most_bytes()))
+    }
+
+    /// The same by Rhai.
+    pub(super) fn value_by_rhai(&self, session: &Session, task: &Task, args: &Args) -> Ran<Value> {
         self.ran(session, "value", || with_task(task, args), |given| convert::cell(given, self.most_bytes()))
     }
 
@@ -183,15 +208,27 @@ impl Program {
         if !self.has("include") {
             return Ran { result: Ok(true), spent: Spent::default() };
         }
-        self.ran(session, "include", || with_task(task, args), convert::truth)
+        let truth = |value: &Plain| if let Plain::Bool(truth) = value { Some(*truth) } else { None };
+        let computed = self.computed("include", session, task, args, truth);
+        computed.unwrap_or_else(|| self.ran(session, "include", || with_task(task, args), convert::truth))
     }
 
     /// `rows(task, args)`: for each row the values that take the place of the task's own, by column;
     /// one row without any where the script has no such function.
-    pub fn rows(&self, session: &Session, task: &Task, args: &Args) -> Ran<Vec<Vec<(String, Value)>>> {
+    pub fn rows(&self, session: &Session, task: &Task, args: &Args) -> Ran<Rows> {
         if !self.has("rows") {
             return Ran { result: Ok(vec![Vec::new()]), spent: Spent::default() };
         }
+        self.rows_by_formula(session, task, args).unwrap_or_else(|| self.rows_by_rhai(session, task, args))
+    }
+
+    /// The same without Rhai; nothing where it is no formula, and where Rhai has to say.
+    pub(super) fn rows_by_formula(&self, session: &Session, task: &Task, args: &Args) -> Option<Ran<Rows>> {
+        self.computed("rows", session, task, args, |value| value.rows(self.most_bytes()))
+    }
+
+    /// The same by Rhai.
+    pub(super) fn rows_by_rhai(&self, session: &Session, task: &Task, args: &Args) -> Ran<Rows> {
         self.ran(session, "rows", || with_task(task, args), |given| convert::rows(given, self.most_bytes()))
     }
 
@@ -201,7 +238,7 @@ impl Program {
         if !self.has("columns") {
             return Ran { result: Ok(Vec::new()), spent: Spent::default() };
         }
-        self.ran(session, "columns", || [args.0.clone()], convert::columns)
+        self.ran(session, "columns", || [args.given.clone()], convert::columns)
     }
 
     /// Counts from here on: whoever asks wants to know of exports, not of what was tried before. Bytes that
@@ -225,6 +262,25 @@ impl Program {
     /// A fault of the script as a whole.
     pub(super) fn fault(&self, text: impl Into<String>) -> ScriptFault {
         self.0.origin.fault(text)
+    }
+
+    /// What the formula that a function is comes to; nothing where it is none, and where Rhai has to say.
+    fn computed<T>(
+        &self,
+        name: &str,
+        session: &Session,
+        task: &Task,
+        args: &Args,
+        make: impl FnOnce(&Plain) -> Option<T>,
+    ) -> Option<Ran<T>> {
+        let Inner { formulas, bounds, desks, .. } = &*self.0;
+        let (_, formula) = formulas.iter().find(|(known, _)| *known == name)?;
+        let started = Instant::now();
+        let (value, operations) = formula.compute(session, task, &args.json, *bounds, started)?;
+        let result = Ok(make(&value)?);
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        desks.count(false, micros, 0);
+        Some(Ran { result, spent: Spent { operations, micros } })
     }
 
     /// Calls one of its functions and makes something of what it gives.
@@ -269,5 +325,5 @@ impl Program {
 }
 
 fn with_task(task: &Task, args: &Args) -> [Dynamic; 2] {
-    [Dynamic::from(task.clone()), args.0.clone()]
+    [Dynamic::from(task.seen()), args.given.clone()]
 }

@@ -11,10 +11,21 @@ use crate::domain::json;
 use super::call;
 use super::decode::decode;
 
-/// One task, as scripts see it. Cheap to clone; all scripts of a row share one, and each value is
-/// decoded once.
+/// One task, for all scripts of a row. What Rhai is given of it is made when a script first asks.
+#[derive(Debug)]
+pub struct Task<'a>(Given<'a>);
+
+#[derive(Debug)]
+enum Given<'a> {
+    /// Some keys and the raw JSON of their values.
+    Keys { names: &'a Arc<[String]>, values: Vec<Option<&'a str>>, seen: OnceLock<Seen> },
+    /// All of it.
+    Whole(Seen),
+}
+
+/// A task as Rhai has it. Cheap to clone; all scripts of a row share one, and each value is decoded once.
 #[derive(Debug, Clone)]
-pub struct Task(Arc<Source>);
+pub(super) struct Seen(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
@@ -34,9 +45,38 @@ struct Field<R> {
 /// A value of a whole task by its key; where its JSON lies in that of the task.
 type Named = (Box<str>, Field<Range<usize>>);
 
-impl Task {
+impl<'a> Task<'a> {
     /// A task of which only these keys are at hand; `values` are their raw JSON, in the order of `names`.
-    pub fn of_keys(names: &Arc<[String]>, values: &[Option<&str>]) -> Self {
+    pub fn of_keys(names: &'a Arc<[String]>, values: Vec<Option<&'a str>>) -> Self {
+        Self(Given::Keys { names, values, seen: OnceLock::new() })
+    }
+
+    /// A task by the whole of its JSON.
+    pub fn whole(json: &str) -> Self {
+        Self(Given::Whole(Seen(Arc::new(Source::Whole { json: json.into(), fields: OnceLock::new() }))))
+    }
+
+    /// The raw JSON of a top-level key.
+    pub fn raw(&self, key: &str) -> Option<&str> {
+        match &self.0 {
+            Given::Keys { names, values, .. } => values.get(place(names, key)?).copied().flatten(),
+            Given::Whole(seen) => seen.raw(key),
+        }
+    }
+
+    /// What Rhai is given.
+    pub(super) fn seen(&self) -> Seen {
+        match &self.0 {
+            Given::Keys { names, values, seen } => {
+                seen.get_or_init(|| call::keep(|| Seen::of_keys(names, values))).clone()
+            }
+            Given::Whole(seen) => seen.clone(),
+        }
+    }
+}
+
+impl Seen {
+    fn of_keys(names: &Arc<[String]>, values: &[Option<&str>]) -> Self {
         let mut json = String::with_capacity(values.iter().flatten().map(|value| value.len()).sum());
         let mut place = |value: &&str| {
             let start = json.len();
@@ -47,13 +87,7 @@ impl Task {
         Self(Arc::new(Source::Keys { names: Arc::clone(names), json: json.into(), values }))
     }
 
-    /// A task by the whole of its JSON.
-    pub fn whole(json: &str) -> Self {
-        Self(Arc::new(Source::Whole { json: json.into(), fields: OnceLock::new() }))
-    }
-
-    /// The raw JSON of a top-level key.
-    pub fn raw(&self, key: &str) -> Option<&str> {
+    fn raw(&self, key: &str) -> Option<&str> {
         match &*self.0 {
             Source::Keys { names, json, values } => json.get(values.get(place(names, key)?)?.raw.clone()?),
             Source::Whole { json, .. } => json.get(self.whole_field(key)?.raw.clone()),

@@ -14,6 +14,20 @@ pub(super) fn function(ast: &AST, name: &str, parameters: usize, look: &mut dyn 
     each(&one, look);
 }
 
+/// The parameters and the statements of one function; nothing if there is none.
+pub(super) fn body(ast: &AST, name: &str, parameters: usize) -> Option<(Vec<String>, Vec<Stmt>)> {
+    let same = |function: &rhai::ScriptFnMetadata| function.name == name && function.params.len() == parameters;
+    let found = ast.iter_functions().find(same)?;
+    let names = found.params.iter().map(|name| (*name).to_owned()).collect();
+    let mut statements = Vec::new();
+    function(ast, name, parameters, &mut |path| {
+        if let [ASTNode::Stmt(statement)] = path {
+            statements.push((*statement).clone());
+        }
+    });
+    Some((names, statements))
+}
+
 /// Rhai's own walk passes by the value of `break`.
 fn shown(path: &[ASTNode], look: &mut dyn FnMut(&[ASTNode])) -> bool {
     look(path);

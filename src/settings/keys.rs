@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Dates, Delivery, LogFormat, MailSecurity, Settings, StorageKind};
+use super::{Dates, Deflate, Delivery, LogFormat, MailSecurity, Settings, StorageKind};
 use crate::domain::{Id, Language, Mailbox, OnFault, Zone};
 use crate::kit::secret::Secret;
 
@@ -64,6 +64,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("export.direct_max_rows", s, v => s.export.direct_max_rows = number(v, 1, 1_000_000)?),
     key!("export.direct_at_once", s, v => s.export.direct_at_once = number(v, 1, 1024)?),
     key!("export.dates", s, v => s.export.dates = one_of(v, &[("cells", Dates::Cells), ("text", Dates::Text)])?),
+    key!("export.deflate", s, v => s.export.deflate = one_of(v, &[("layout", Deflate::Layout), ("zlib", Deflate::Zlib)])?),
     key!("export.csv_neutralise", s, v => s.export.csv_neutralise = flag(v)?),
     key!("export.threads", s, v => s.export.threads = number(v, 0, 1024)?),
     key!("export.workers", s, v => s.export.workers = number(v, 0, 256)?),

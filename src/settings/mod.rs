@@ -96,6 +96,8 @@ pub struct Export {
     pub direct_at_once: usize,
     /// How date-times are written into workbooks.
     pub dates: Dates,
+    /// Who compresses the rows of workbooks.
+    pub deflate: Deflate,
     /// Whether texts that a spreadsheet might run get an apostrophe in CSV.
     pub csv_neutralise: bool,
     /// Threads that select and render; 0 for one each core.
@@ -113,6 +115,15 @@ pub enum Dates {
     Cells,
     /// As ISO 8601 texts.
     Text,
+}
+
+/// Who compresses the rows of workbooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deflate {
+    /// What knows where cells begin.
+    Layout,
+    /// The library that compresses everything else.
+    Zlib,
 }
 
 /// Where operators' scripts are, and what a call of one may use (scripting.md, Limits).
@@ -201,6 +212,7 @@ impl Default for Settings {
                 direct_max_rows: 1_000_000,
                 direct_at_once: 4,
                 dates: Dates::Cells,
+                deflate: Deflate::Layout,
                 csv_neutralise: true,
                 threads: 0,
                 workers: 0,
@@ -230,6 +242,11 @@ impl Export {
     /// Whether date-times are written as texts.
     pub fn dates_as_text(&self) -> bool {
         self.dates == Dates::Text
+    }
+
+    /// Whether the rows of workbooks are compressed by what is known of their layout.
+    pub fn deflates_by_layout(&self) -> bool {
+        self.deflate == Deflate::Layout
     }
 
     /// How many background exports run at a time: at least one.

@@ -58,7 +58,7 @@ pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
 }
 
 /// Puts numbers in two or four bytes each: written into place, which is faster than one behind the other.
-fn put_column(numbers: impl ExactSizeIterator<Item = u32>, wide: bool, out: &mut Vec<u8>) {
+pub(super) fn put_column(numbers: impl ExactSizeIterator<Item = u32>, wide: bool, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + numbers.len() * if wide { 4 } else { 2 }, 0);
     let column = out.get_mut(start..).unwrap_or_default();
@@ -163,7 +163,7 @@ impl<'a> Record<'a> {
 
     /// Shows each of its fields by place and number, until there is nothing.
     pub(super) fn each_field(&self, mut each: impl FnMut(usize, u32) -> Option<()>) -> Option<()> {
-        if self.has(WIDE) {
+        if self.is_wide() {
             let mut numbers = self.numbers.as_chunks().0.iter().enumerate();
             numbers.try_for_each(|(place, bytes)| each(place, u32::from_le_bytes(*bytes)))
         } else {
@@ -185,11 +185,11 @@ impl<'a> Record<'a> {
 
     /// The numbers of its fields.
     pub(super) fn numbers(&self) -> Numbers<'a> {
-        Numbers { bytes: Cow::Borrowed(self.numbers), wide: self.has(WIDE) }
+        Numbers { bytes: Cow::Borrowed(self.numbers), wide: self.is_wide() }
     }
 
     fn place(&self, number: u32) -> Option<usize> {
-        if self.has(WIDE) {
+        if self.is_wide() {
             let wanted = number.to_le_bytes();
             self.numbers.as_chunks().0.iter().position(|bytes| *bytes == wanted)
         } else {
@@ -199,11 +199,16 @@ impl<'a> Record<'a> {
     }
 
     fn at(&self, column: &[u8], place: usize) -> Option<u32> {
-        if self.has(WIDE) {
+        if self.is_wide() {
             column.as_chunks().0.get(place).map(|bytes| u32::from_le_bytes(*bytes))
         } else {
             column.as_chunks().0.get(place).map(|bytes| u32::from(u16::from_le_bytes(*bytes)))
         }
+    }
+
+    /// Whether the numbers of its directory take four bytes each.
+    pub(super) fn is_wide(&self) -> bool {
+        self.has(WIDE)
     }
 
     fn has(&self, flag: u8) -> bool {

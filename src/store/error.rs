@@ -65,8 +65,8 @@ pub enum Error {
     /// redb failed while the store was open.
     #[error("The store failed: {0}")]
     Redb(Arc<redb::Error>),
-    /// Sorting more tasks than fit in memory needs a file, which cannot be used.
-    #[error("Tasks cannot be sorted on disk: {0}")]
+    /// Putting more tasks in order than fit in memory needs a file, which cannot be used.
+    #[error("Tasks cannot be put in order on disk: {0}")]
     Scratch(io::Error),
     /// A write failed a moment ago, and the store is not open for another yet.
     #[error("The store failed a moment ago and is not back yet.")]

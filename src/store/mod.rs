@@ -4,9 +4,10 @@
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
 //! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
-//! `wanted` (the fields that are taken out of them), `select` (which tasks, in which order), `sort` (more of them than fit in memory), `seen` (what occurs
-//! among them), `named` (flows, hubs and export configs), `exports` (the record of exports), `outbox` (what
-//! is owed to recipients), `error`.
+//! `wanted` (the fields that are taken out of them), `select` (which tasks, in which order), `sort` (more of
+//! them than fit in memory), `reordered` and `projection` (tasks that are read in another order than they
+//! lie), `seen` (what occurs among them), `named` (flows, hubs and export configs), `exports` (the record of
+//! exports), `outbox` (what is owed to recipients), `error`.
 
 mod batch;
 mod catalog;
@@ -19,6 +20,8 @@ mod named;
 mod open;
 mod outbox;
 mod pen;
+mod projection;
+mod reordered;
 mod schema;
 mod seen;
 mod select;
@@ -39,6 +42,7 @@ pub use batch::Batch;
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
 pub use pen::Written;
+pub use reordered::Reordered;
 pub use seen::Seen;
 pub use select::{Selected, Selection};
 pub use tasks::{Put, Record};

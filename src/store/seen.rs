@@ -1,13 +1,15 @@
 //! Which flows and which keys occur among some tasks.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use rayon::slice::ParallelSlice;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 use super::View;
 use super::codec::{Numbers, Record};
 use super::error::Error;
+use super::reordered::is_scattered;
 use super::tasks::Walk;
 use crate::domain::{self, Id};
 
@@ -29,6 +31,10 @@ impl View {
     /// # Errors
     /// When the store cannot be read, or one of the tasks is not there.
     pub fn seen(&self, organization: Id, ids: &[Id]) -> domain::Result<Seen> {
+        let mut ids = Cow::Borrowed(ids);
+        if is_scattered(&ids) {
+            ids.to_mut().par_sort_unstable();
+        }
         let jobs: Vec<&[Id]> = ids.par_chunks(TASKS_PER_JOB).collect();
         let parts: Result<Vec<Part>, Error> = jobs.par_iter().map(|ids| self.part(organization, ids)).collect();
         let all = parts?.into_iter().reduce(Part::join).unwrap_or_default();

@@ -70,7 +70,10 @@ impl View {
             // No moment is as low as the one that stands for none.
             Some(field) => self.select_by(by, true, |task| task.header().time(field).map_or(i64::MIN, |at| at.0)),
             // The id breaks the ties, and here there is nothing but ties.
-            None if order.by == "_id" || !catalog.contains(&order.by) => self.select_by(by, true, |_| ()),
+            // Nor does a count ask for any order.
+            None if order.by == "_id" || selection.take == Some(0) || !catalog.contains(&order.by) => {
+                self.select_by(by, true, |_| ())
+            }
             // Texts lie in allocations of their own, of which a heap gives little back.
             None => self.select_by(By { run_bytes: run_bytes / 3, ..by }, false, |task| order.key(task)),
         };
@@ -215,7 +218,8 @@ impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
     }
 }
 
-fn number(id: Id) -> u128 {
+/// An id as a number, in the same order.
+pub(super) fn number(id: Id) -> u128 {
     let mut bytes = [0; 16];
     bytes[4..].copy_from_slice(&id.0);
     u128::from_be_bytes(bytes)

@@ -144,23 +144,46 @@ impl View {
         fields: &[String],
         each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
     ) -> domain::Result<()> {
-        let catalog = self.field_names(organization)?;
-        let wanted = Wanted::new(&catalog, fields);
+        let mut reader = Reader::new(&*self.field_names(organization)?, fields);
         let mut walk = Walk::new(&self.groups, organization);
-        let mut unused = Vec::with_capacity(fields.len());
         for id in ids {
-            let bytes = walk.get(*id)?.ok_or_else(|| Error::Missing(*id))?;
-            let record = codec::Record::read(bytes).ok_or_else(|| Error::Record(*id))?;
-            if record.is_deleted() {
-                return Err(Error::Missing(*id).into());
-            }
-            let mut cells = emptied(unused);
-            wanted.take(&record, &mut cells).ok_or_else(|| Error::Record(*id))?;
-            // Whoever stumbles over bytes that are no text does not know of which task they are.
-            let with_id = |error| if record.json().is_some() { error } else { Error::Record(*id).into() };
-            each(&Record { id: *id, record: &record, cells: &cells }).map_err(with_id)?;
-            unused = emptied(cells);
+            let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
+            reader.show(*id, bytes, each)?;
         }
+        Ok(())
+    }
+}
+
+/// Shows records one after another, with the values of some fields.
+pub(super) struct Reader {
+    wanted: Wanted,
+    /// Memory for the values of the next record.
+    unused: Vec<ValueRef<'static>>,
+}
+
+impl Reader {
+    pub(super) fn new(catalog: &Catalog, fields: &[String]) -> Self {
+        Self { wanted: Wanted::new(catalog, fields), unused: Vec::with_capacity(fields.len()) }
+    }
+
+    /// # Errors
+    /// Those of `each`; `Internal` when the task was deleted or its bytes are none.
+    pub(super) fn show(
+        &mut self,
+        id: Id,
+        bytes: &[u8],
+        each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
+    ) -> domain::Result<()> {
+        let record = codec::Record::read(bytes).ok_or(Error::Record(id))?;
+        if record.is_deleted() {
+            return Err(Error::Missing(id).into());
+        }
+        let mut cells = emptied(std::mem::take(&mut self.unused));
+        self.wanted.take(&record, &mut cells).ok_or(Error::Record(id))?;
+        // Whoever stumbles over bytes that are no text does not know of which task they are.
+        let with_id = |error| if record.json().is_some() { error } else { Error::Record(id).into() };
+        each(&Record { id, record: &record, cells: &cells }).map_err(with_id)?;
+        self.unused = emptied(cells);
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ pub fn spec(columns: Vec<Column>, rows: usize) -> Spec {
         rows: rows as u64,
         zone: Zone::utc(),
         dates_as_text: false,
+        by_layout: true,
         csv_neutralise: true,
         created: NOW,
         title: "A title".to_owned(),

@@ -1,5 +1,6 @@
 //! A server of this same program in a process of its own, so that its memory and its time are its own.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -107,6 +108,18 @@ impl Server {
         Ok((Exported { rows: number("rowsDone"), bytes: number("fileSize") }, took))
     }
 
+    /// The seconds that exports have spent in each stage, since it was started.
+    pub(super) fn stages(&self) -> Result<BTreeMap<String, f64>, Failure> {
+        const STAGE: &str = "waybill_export_stage_seconds_total{stage=\"";
+        let url = format!("{}/metrics", self.url);
+        let page = read(self.agent.get(url).header("authorization", self.bearer()).call())?;
+        let stage = |line: &str| {
+            let (stage, seconds) = line.strip_prefix(STAGE)?.split_once("\"} ")?;
+            Some((stage.to_owned(), seconds.parse().ok()?))
+        };
+        Ok(page.lines().filter_map(stage).collect())
+    }
+
     fn post_json(&self, route: &str, body: &Value) -> Result<Value, Failure> {
         let body = std::io::Cursor::new(body.to_string());
         self.post(route, "application/json", ureq::SendBody::from_owned_reader(body))
@@ -118,9 +131,7 @@ impl Server {
     }
 
     fn call(&self, reply: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, Failure> {
-        let mut text = String::new();
-        let read = reply.and_then(|reply| Ok(reply.into_body().into_reader().read_to_string(&mut text)?));
-        read.map_err(|error| Failure::new(format!("the server does not answer: {error}")))?;
+        let text = read(reply)?;
         let answer: Value = serde_json::from_str(&text).unwrap_or_default();
         match answer["status"].as_bool() {
             Some(true) => Ok(answer),
@@ -135,6 +146,13 @@ impl Server {
     fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
+}
+
+fn read(reply: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = reply.and_then(|reply| Ok(reply.into_body().into_reader().read_to_string(&mut text)?));
+    read.map_err(|error| Failure::new(format!("the server does not answer: {error}")))?;
+    Ok(text)
 }
 
 fn text(value: &Value) -> String {

@@ -1,5 +1,6 @@
 //! What was measured, as a table for people and as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ pub(super) struct Measured {
     /// The most memory that process had.
     pub peak_bytes: Option<u64>,
     pub file_bytes: Option<u64>,
+    /// Seconds of each stage of an export.
+    pub stages: BTreeMap<String, f64>,
 }
 
 impl Measured {
@@ -45,6 +48,7 @@ impl Measured {
             "rowsPerSecond": self.rows_per_second(),
             "peakBytes": self.peak_bytes,
             "fileBytes": self.file_bytes,
+            "stages": self.stages,
         })
     }
 }
@@ -138,7 +142,8 @@ mod tests {
     fn measured(work: &'static str, key: &'static str, seconds: u64) -> Measured {
         let took = Duration::from_secs(seconds);
         let (rows, file_bytes) = (1_000_000, Some(98_765_432));
-        Measured { work, key, took, processor: None, rows, peak_bytes: Some(123_456_789), file_bytes }
+        let stages = BTreeMap::from([("selecting".to_owned(), 0.5)]);
+        Measured { work, key, took, processor: None, rows, peak_bytes: Some(123_456_789), file_bytes, stages }
     }
 
     #[test]
@@ -160,5 +165,6 @@ mod tests {
         assert_eq!(json["measured"][0]["rowsPerSecond"], 500_000);
         assert_eq!(json["measured"][2]["work"], "rustXlsxwriter");
         assert!(json["measured"][0]["processorSeconds"].is_null());
+        assert_eq!(json["measured"][0]["stages"]["selecting"], 0.5);
     }
 }

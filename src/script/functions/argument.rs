@@ -7,7 +7,7 @@ use super::super::types::{Link, Time};
 use super::times;
 
 /// What a function gives back, or its fault; Rhai knows the place of the call.
-pub(super) type Outcome<T = Dynamic> = Result<T, Box<EvalAltResult>>;
+pub(in super::super) type Outcome<T = Dynamic> = Result<T, Box<EvalAltResult>>;
 
 /// Characters of a text that a fault quotes.
 const MAX_QUOTED_CHARS: usize = 60;

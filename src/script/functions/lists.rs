@@ -58,7 +58,7 @@ fn join(context: NativeCallContext, items: Dynamic, separator: Dynamic) -> Outco
     Ok(joined.into())
 }
 
-fn sum(items: Dynamic, key: Dynamic) -> Outcome {
+pub(in super::super) fn sum(items: Dynamic, key: Dynamic) -> Outcome {
     if items.is_unit() {
         return Ok(items);
     }

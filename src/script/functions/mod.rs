@@ -8,16 +8,18 @@
 //! family.
 
 mod argument;
-mod lists;
-mod numbers;
+pub(super) mod lists;
+pub(super) mod numbers;
 mod paths;
-mod patterns;
-mod places;
-mod texts;
-mod times;
+pub(super) mod patterns;
+pub(super) mod places;
+pub(super) mod texts;
+pub(super) mod times;
 
 #[cfg(test)]
 mod tests;
+
+pub(super) use argument::Outcome;
 
 use rhai::{Engine, FuncRegistration, Module, RhaiNativeFunc, Token, Variant};
 

@@ -36,7 +36,7 @@ pub(super) fn register(module: &mut Module) {
     add(module, "format_number", format);
 }
 
-fn read(value: Dynamic) -> Outcome {
+pub(in super::super) fn read(value: Dynamic) -> Outcome {
     if value.is_int() || value.is_float() {
         return Ok(value);
     }
@@ -75,7 +75,7 @@ fn round(x: Dynamic, digits: Dynamic) -> Outcome {
     }
 }
 
-fn format(x: Dynamic, digits: Dynamic) -> Outcome {
+pub(in super::super) fn format(x: Dynamic, digits: Dynamic) -> Outcome {
     if x.is_unit() {
         return Ok(x);
     }
@@ -90,14 +90,19 @@ fn format(x: Dynamic, digits: Dynamic) -> Outcome {
 
 fn checked_digits(function: &str, digits: &Dynamic) -> Outcome<usize> {
     let wanted = || format!("0 to {MAX_DIGITS} decimals");
-    match digits.as_int() {
-        Ok(digits) if (0..=MAX_DIGITS).contains(&digits) => Ok(digits.unsigned_abs() as usize),
-        _ => wrong(function, &wanted(), digits),
+    match digits.as_int().ok().and_then(self::digits) {
+        Some(digits) => Ok(digits),
+        None => wrong(function, &wanted(), digits),
     }
 }
 
+/// So many decimals, if there can be so many.
+pub(in super::super) fn digits(digits: i64) -> Option<usize> {
+    (0..=MAX_DIGITS).contains(&digits).then_some(digits.unsigned_abs() as usize)
+}
+
 /// A finite number with so many decimals.
-fn rounded(x: f64, digits: usize) -> f64 {
+pub(in super::super) fn rounded(x: f64, digits: usize) -> f64 {
     let by_digits = || decimal(x, digits).parse().unwrap_or(x.abs());
     let size = plainly_rounded(x.abs(), digits).unwrap_or_else(by_digits);
     // Nothing is below zero and nothing at once.

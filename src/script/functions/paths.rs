@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Map, Module};
 
-use super::super::Task;
+use super::super::task::Seen;
 use super::argument::{Outcome, text};
 use super::{FunctionDoc, add};
 
@@ -29,7 +29,7 @@ fn get(value: Dynamic, path: Dynamic, default: Dynamic) -> Outcome {
 }
 
 fn inside(value: &Dynamic, step: &str) -> Option<Dynamic> {
-    if let Some(task) = value.read_lock::<Task>() {
+    if let Some(task) = value.read_lock::<Seen>() {
         return Some(task.field(step));
     }
     if let Some(map) = value.read_lock::<Map>() {

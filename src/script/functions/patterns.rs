@@ -36,7 +36,7 @@ pub(super) fn register(module: &mut Module) {
     add(module, MATCH, is_match);
 }
 
-fn is_match(value: Dynamic, pattern: Dynamic) -> Outcome<bool> {
+pub(in super::super) fn is_match(value: Dynamic, pattern: Dynamic) -> Outcome<bool> {
     let pattern = text(MATCH, &pattern)?.unwrap_or_default();
     let regex = compiled(&pattern)?;
     match text(MATCH, &value)? {

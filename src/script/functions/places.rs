@@ -39,7 +39,7 @@ fn coordinate(value: Dynamic) -> Outcome {
     Ok(map.into())
 }
 
-fn distance(from: Dynamic, to: Dynamic) -> Outcome {
+pub(in super::super) fn distance(from: Dynamic, to: Dynamic) -> Outcome {
     let (from, to) = (read("distance_metres", &from)?, read("distance_metres", &to)?);
     Ok(from.zip(to).map_or(Dynamic::UNIT, |(from, to)| metres(from, to).into()))
 }

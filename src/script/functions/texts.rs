@@ -44,7 +44,7 @@ pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<Link>("link");
 }
 
-fn link(url: Dynamic, words: Dynamic) -> Outcome {
+pub(in super::super) fn link(url: Dynamic, words: Dynamic) -> Outcome {
     if is_missing(&url) {
         return Ok(Dynamic::UNIT);
     }
@@ -65,7 +65,7 @@ fn is_web_address(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-fn mask(value: Dynamic) -> Outcome {
+pub(in super::super) fn mask(value: Dynamic) -> Outcome {
     Ok(text("mask", &value)?.map_or(Dynamic::UNIT, |text| masked(&text).into()))
 }
 
@@ -82,7 +82,7 @@ fn masked(text: &str) -> String {
     }
 }
 
-fn digest(value: Dynamic) -> Outcome {
+pub(in super::super) fn digest(value: Dynamic) -> Outcome {
     let Some(text) = text("digest", &value)? else { return Ok(value) };
     let Some(key) = call::session(|session| session.digest_key) else {
         return fault("digest has its key only while an export runs.".to_owned());

@@ -52,8 +52,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
     },
 ];
 
-const MINUTE_MILLIS: f64 = 60_000.0;
-const HOUR_MILLIS: f64 = 60.0 * MINUTE_MILLIS;
+pub(in super::super) const MINUTE_MILLIS: f64 = 60_000.0;
+pub(in super::super) const HOUR_MILLIS: f64 = 60.0 * MINUTE_MILLIS;
 /// The most that lies between two times, in minutes; more is far beyond any time there is.
 const MAX_MINUTES: f64 = 20_000.0 * 366.0 * 24.0 * 60.0;
 /// Bytes of a format, so that what it gives has its limit too.
@@ -112,8 +112,12 @@ fn read(function: &str, value: &Dynamic) -> Outcome<Option<domain::Time>> {
 }
 
 fn parse(text: &str) -> Option<domain::Time> {
-    let zone = call::session(|session| session.zone.clone()).unwrap_or_else(Zone::utc);
-    let at = Moment::parse_from(text.trim(), &zone)?;
+    parse_in(text, &zone())
+}
+
+/// The time that a text means in a zone.
+pub(in super::super) fn parse_in(text: &str, zone: &Zone) -> Option<domain::Time> {
+    let at = Moment::parse_from(text.trim(), zone)?;
     Some(domain::Time { at, offset_seconds: None })
 }
 
@@ -130,10 +134,15 @@ fn now() -> Outcome {
 
 fn between(function: &str, a: &Dynamic, b: &Dynamic, unit_millis: f64) -> Outcome {
     let (a, b) = (read(function, a)?, read(function, b)?);
-    Ok(a.zip(b).map_or(Dynamic::UNIT, |(a, b)| ((b.at.0 - a.at.0) as f64 / unit_millis).into()))
+    Ok(a.zip(b).map_or(Dynamic::UNIT, |(a, b)| units_between(a, b, unit_millis).into()))
 }
 
-fn add_minutes(time: Dynamic, minutes: Dynamic) -> Outcome {
+/// How often a unit fits between two times.
+pub(in super::super) fn units_between(a: domain::Time, b: domain::Time, unit_millis: f64) -> f64 {
+    (b.at.0 - a.at.0) as f64 / unit_millis
+}
+
+pub(in super::super) fn add_minutes(time: Dynamic, minutes: Dynamic) -> Outcome {
     let Some(time) = read("add_minutes", &time)? else { return Ok(Dynamic::UNIT) };
     if minutes.is_unit() {
         return Ok(minutes);
@@ -152,8 +161,7 @@ fn add_minutes(time: Dynamic, minutes: Dynamic) -> Outcome {
 fn format(time: Dynamic, form: Dynamic) -> Outcome {
     let Some(time) = read("format_time", &time)? else { return Ok(Dynamic::UNIT) };
     let form = text_of("format_time", &form)?.unwrap_or_default();
-    let written = (form.len() <= MAX_FORMAT_BYTES).then(|| clock(time).map(|clock| clock.format(time.at, &form)));
-    match written.transpose()?.flatten() {
+    match formatted(time, &zone(), &form) {
         Some(text) => Ok(text.into()),
         None => fault(format!(
             "format_time takes a format such as \"%d %b %Y %H:%M\", of at most {MAX_FORMAT_BYTES} bytes, not {}.",
@@ -162,7 +170,13 @@ fn format(time: Dynamic, form: Dynamic) -> Outcome {
     }
 }
 
-fn in_zone(time: Dynamic, zone: Dynamic) -> Outcome {
+/// A time as a text, by its own clock or else by that of the zone; nothing where the format cannot be used.
+pub(in super::super) fn formatted(time: domain::Time, zone: &Zone, form: &str) -> Option<String> {
+    let own = time.offset_seconds.and_then(Zone::fixed);
+    (form.len() <= MAX_FORMAT_BYTES).then(|| own.as_ref().unwrap_or(zone).format(time.at, form))?
+}
+
+pub(in super::super) fn in_zone(time: Dynamic, zone: Dynamic) -> Outcome {
     let Some(time) = read("in_zone", &time)? else { return Ok(Dynamic::UNIT) };
     let named = as_text(&zone).and_then(|name| Zone::named(&name));
     match named.and_then(|zone| zone.offset_seconds(time.at)) {
@@ -171,7 +185,7 @@ fn in_zone(time: Dynamic, zone: Dynamic) -> Outcome {
     }
 }
 
-fn weekday(time: Dynamic) -> Outcome {
+pub(in super::super) fn weekday(time: Dynamic) -> Outcome {
     let Some(time) = read("weekday", &time)? else { return Ok(Dynamic::UNIT) };
     let day = clock(time)?.civil(time.at).map(|civil| civil.weekday().to_monday_one_offset());
     Ok(day.map_or(Dynamic::UNIT, |day| i64::from(day).into()))
@@ -180,5 +194,10 @@ fn weekday(time: Dynamic) -> Outcome {
 /// The clock that a time is to be read from.
 fn clock(time: domain::Time) -> Outcome<Zone> {
     let own = time.offset_seconds.and_then(Zone::fixed);
-    Ok(own.or_else(|| call::session(|session| session.zone.clone())).unwrap_or_else(Zone::utc))
+    Ok(own.unwrap_or_else(zone))
+}
+
+/// The zone of the export.
+fn zone() -> Zone {
+    call::session(|session| session.zone.clone()).unwrap_or_else(Zone::utc)
 }

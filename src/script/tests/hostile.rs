@@ -188,7 +188,7 @@ fn what_a_script_reads_or_gives_is_not_left_behind_by_it() {
     let mut kept = Vec::new();
     for _ in 0..2000 {
         let task = Task::whole(&list);
-        let value = program.value(&session, &task, &args).result.unwrap();
+        let value = program.value_by_rhai(&session, &task, &args).result.unwrap();
         kept.push((task, value));
     }
     let total: usize = held_bytes().unsigned_abs();

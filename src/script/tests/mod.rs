@@ -3,6 +3,7 @@
 mod again;
 mod calls;
 mod compile;
+mod formulas;
 mod hostile;
 mod lazy;
 mod limits;

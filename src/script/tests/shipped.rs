@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::formulas::{both, both_rows};
 use super::*;
+use crate::demo;
 use crate::script::Reads;
 
 /// Name and text of each file of a folder.
@@ -33,6 +35,18 @@ fn each_says_what_it_is_for_and_does_what_its_examples_show() {
         assert!(about.is_some_and(|about| about.ends_with('.')), "{}", program.label());
         let examples = program.run_examples().unwrap_or_else(|fault| panic!("{fault}"));
         assert!(examples >= 4, "{} has {examples} examples", program.label());
+    }
+}
+
+#[test]
+fn each_is_a_formula_and_comes_to_what_rhai_comes_to() {
+    let tasks: Vec<String> = demo::tasks(200, session().now).collect();
+    let args = args(r#"{"zone":"Asia/Jakarta","checks":["Wiring","First aid","Fire exits"]}"#);
+    for program in shipped(ScriptKind::Field) {
+        assert!(tasks.iter().all(|task| both(&program, task, &args)), "{}", program.label());
+    }
+    for program in shipped(ScriptKind::Flow) {
+        assert!(tasks.iter().all(|task| both_rows(&program, task, &args)), "{}", program.label());
     }
 }
 
