@@ -203,7 +203,7 @@ impl Packed {
         let more = u64::from(u32::from(token.distance) & ((1 << extra) - 1));
         let some = more << (distance & Self::COUNT) | u64::from(distance >> Self::COUNT_BITS);
         let some = some << (length & Self::COUNT) | u64::from(length >> Self::COUNT_BITS);
-        bits.put(some, (length + distance & Self::COUNT) + extra);
+        bits.put(some, ((length + distance) & Self::COUNT) + extra);
     }
 }
 
