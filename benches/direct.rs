@@ -147,8 +147,7 @@ fn by_library(app: &App, folder: &Path, number: u64) {
     let mut write = |record: &waybill::store::Record<'_>| {
         row += 1;
         for (place, raw) in (0..).zip(record.cells) {
-            let raw = raw.map(|raw| raw.text().unwrap());
-            match raw.map(|raw| (json::text(raw), raw.parse::<f64>())) {
+            match raw.json().unwrap().map(|raw| (json::text(raw), raw.parse::<f64>())) {
                 Some((Some(text), _)) => sheet.write_string(row, place, &*text).unwrap(),
                 Some((None, Ok(number))) => sheet.write_number(row, place, number).unwrap(),
                 _ => continue,

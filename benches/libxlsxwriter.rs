@@ -55,7 +55,7 @@ fn in_c(program: &Path, path: &Path, app: &App, ids: &[Id]) {
             if place > 0 {
                 rows.write_all(b"\t").unwrap();
             }
-            let Some(raw) = raw.map(|raw| raw.text().unwrap()) else { continue };
+            let Some(raw) = raw.json().unwrap() else { continue };
             match json::text(raw) {
                 Some(text) => {
                     let kind = if COLUMNS[place].ends_with("Time") { 'd' } else { 't' };

@@ -65,7 +65,7 @@ fn cells(app: &App) -> Vec<Cells> {
     let fields: Vec<String> = COLUMNS.map(str::to_owned).to_vec();
     let mut all = Vec::with_capacity(ids.len());
     view.read(ORGANIZATION, &ids, &fields, &mut |record| {
-        all.push(record.cells.iter().map(|raw| ValueRef::of_raw(*raw).owned().unwrap()).collect());
+        all.push(record.cells.iter().map(|value| value.owned().unwrap()).collect());
         Ok(())
     })
     .unwrap();

@@ -67,8 +67,8 @@ pub fn workbook(app: &App, organization: Id, ids: &[Id], columns: &[&str], path:
 
 fn cells(sheet: &mut Worksheet, row: u32, columns: &[&str], record: &Record<'_>, date: &Format) -> Result<()> {
     for ((place, name), raw) in (0..).zip(columns).zip(record.cells) {
-        let Some(raw) = raw else { continue };
-        cell(sheet, (row, place), name, raw.text()?, date).map_err(failed)?;
+        let Some(raw) = raw.json()? else { continue };
+        cell(sheet, (row, place), name, raw, date).map_err(failed)?;
     }
     Ok(())
 }

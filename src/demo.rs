@@ -16,6 +16,7 @@ pub use task::tasks;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
+    use std::borrow::Cow;
     use std::collections::{BTreeSet, HashSet};
 
     use super::*;
@@ -54,8 +55,7 @@ mod tests {
             flows.iter().flat_map(|flow| flow.components()).map(|c| c.component.as_str()).collect();
         assert_eq!(kinds, COMPONENT_KINDS.into_iter().collect());
         let tasks = parsed(3_000);
-        let keys: HashSet<String> =
-            tasks.iter().flat_map(|task| task.fields().map(|(key, _)| key.into_owned())).collect();
+        let keys: HashSet<String> = tasks.iter().flat_map(|task| task.names().map(Cow::into_owned)).collect();
         for component in flows.iter().flat_map(|flow| flow.components()) {
             let answered =
                 keys.iter().any(|key| *key == component.id || key.starts_with(&format!("{}_", component.id)));

@@ -1,8 +1,10 @@
 //! The reserved keys of a task and what each holds (contract 6), and all names a request may use.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, LazyLock};
 
+use super::fingerprint::OwnWords;
 use super::request::closest;
 
 /// What a reserved key holds.
@@ -104,7 +106,8 @@ pub fn reserved(name: &str) -> Option<FieldKind> {
     if page.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())) {
         return Some(FieldKind::Time);
     }
-    static KINDS: LazyLock<HashMap<&str, FieldKind>> = LazyLock::new(|| RESERVED.into_iter().collect());
+    type Kinds = HashMap<&'static str, FieldKind, BuildHasherDefault<OwnWords>>;
+    static KINDS: LazyLock<Kinds> = LazyLock::new(|| RESERVED.into_iter().collect());
     KINDS.get(name).copied()
 }
 

@@ -8,6 +8,7 @@ pub mod export_log;
 pub mod fault;
 pub mod field;
 pub mod filter;
+mod fingerprint;
 pub mod flow;
 pub mod hub;
 pub mod id;

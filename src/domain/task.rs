@@ -1,7 +1,11 @@
 //! A task: its JSON as given, and the few facts that filters and sorts look at.
 
+mod builder;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+use builder::Builder;
 
 use super::field::{FieldKind, reserved};
 use super::json;
@@ -165,9 +169,14 @@ impl Task {
         if !has("_id") {
             builder.push("_id", &json::quote(&given("_id", &intake)));
         }
+        let mut standing = as_they_stand(text, &pairs);
         for (key, raw) in &pairs {
+            let pair = standing.as_mut().and_then(Iterator::next);
             match admit(key, raw, &intake, &mut faults) {
-                Admitted::AsItCame => builder.push(key, raw),
+                Admitted::AsItCame => match pair {
+                    Some(pair) => builder.push_pair(key, raw, pair),
+                    None => builder.push(key, raw),
+                },
                 Admitted::As(raw) => builder.push(key, &raw),
                 Admitted::Not => {}
             }
@@ -200,9 +209,14 @@ impl Task {
         &self.json
     }
 
-    /// The keys in their order, each with the place of its raw value in [`Task::json`].
-    pub fn fields(&self) -> impl ExactSizeIterator<Item = (Cow<'_, str>, Range<usize>)> + Clone {
-        self.fields.iter().map(|field| (field.name(&self.json), field.value.start as usize..field.value.end as usize))
+    /// The keys in their order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
+        self.fields.iter().map(|field| field.name(&self.json))
+    }
+
+    /// The place of each key's raw value in [`Task::json`], in the same order.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
+        self.fields.iter().map(|field| field.value.start as usize..field.value.end as usize)
     }
 
     /// Its id.
@@ -232,7 +246,11 @@ impl Field {
     }
 
     fn is(&self, name: &str, json: &str) -> bool {
-        if self.escaped { self.name(json) == name } else { text_at(json, &self.key) == Some(name) }
+        if self.escaped {
+            return self.name(json) == name;
+        }
+        // Most names differ in their length already.
+        self.key.len() == name.len() && text_at(json, &self.key) == Some(name)
     }
 }
 
@@ -245,6 +263,21 @@ fn checked(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
     json::check(text).map_err(|why| Error::invalid(format!("The task is not valid JSON: {why}.")))?;
     let pairs = json::pairs(text).map_err(|_| Error::invalid("A task must be a JSON object."))?;
     Ok(pairs.into_iter().map(|(key, raw)| (key, json::compact(raw))).collect())
+}
+
+/// Each pair as it stands in the text; nothing where the text is more than its pairs, with white space
+/// between them or escapes in keys.
+fn as_they_stand<'a>(text: &'a str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Option<impl Iterator<Item = &'a str>> {
+    let lengths = pairs.iter().map(|(key, raw)| "\"\":".len() + key.len() + raw.len());
+    // Each has a brace or a comma before it, and the last one a brace behind it.
+    let is_all = lengths.clone().map(|length| length + 1).sum::<usize>() + 1 == text.len();
+    let mut end = 0;
+    let pair = move |length| {
+        let start = end + 1;
+        end = start + length;
+        text.get(start..end).unwrap_or_default()
+    };
+    is_all.then(|| lengths.map(pair))
 }
 
 /// What becomes of a value at the door.
@@ -316,78 +349,35 @@ fn admit_time(key: &str, text: Option<&str>, intake: &Intake<'_>, faults: &mut F
     Admitted::AsItCame
 }
 
-struct Builder<'a> {
-    intake: Intake<'a>,
-    header: Header,
-    json: String,
-    fields: Vec<Field>,
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
 
-impl<'a> Builder<'a> {
-    fn new(capacity: usize, intake: Intake<'a>) -> Self {
-        let mut json = String::with_capacity(capacity);
-        json.push('{');
-        let header = Header {
-            id: intake.fresh_id,
-            status: Status::Unassigned,
-            deleted: false,
-            flow: None,
-            hub: None,
-            times: [None; 5],
-        };
-        Self { intake, header, json, fields: Vec::with_capacity(48) }
-    }
-
-    fn push(&mut self, key: &str, raw: &str) {
-        self.note(key, raw);
-        if !self.fields.is_empty() {
-            self.json.push(',');
+    #[test]
+    fn a_task_is_taken_in_alike_whether_or_not_white_space_stands_between_its_pairs() {
+        let (zone, id) = (Zone::utc(), Id([7; 12]));
+        let intake = Intake { organization: Id([1; 12]), zone: &zone, now: Moment(1_750_000_000_000), fresh_id: id };
+        for pairs in [
+            &[][..],
+            &[(r#""a""#, "1"), (r#""b""#, r#"{"c":[" ",2]}"#)],
+            &[(r#""_id""#, r#""61e5477601020304ffabcdef""#), (r#""status""#, r#""DONE""#), (r#""ü""#, r#""é\n""#)],
+            &[
+                (r#""organizationId""#, r#""x""#),
+                (r#""a""#, "1"),
+                (r#""startTime""#, r#""2025-06-15 08:00:00""#),
+                (r#""b""#, "2"),
+            ],
+            &[(r#""a\u0062""#, "1"), (r#""a\"b""#, "2"), (r#""createdTime""#, "null"), (r#""c""#, "null")],
+        ] {
+            let text = |space: &str| {
+                let pairs: Vec<String> = pairs.iter().map(|(key, raw)| format!("{key}{space}:{raw}{space}")).collect();
+                Task::parse(&format!("{{{}}}", pairs.join(",")), intake).unwrap()
+            };
+            let (tight, loose) = (text(""), text(" "));
+            assert_eq!(tight, loose);
+            assert_eq!(tight.json, Task::stored(&tight.json).unwrap().json);
+            assert!(tight.names().all(|name| tight.raw(&name).is_some()));
         }
-        let key_start = self.at() + 1;
-        let escaped = key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
-        if escaped {
-            self.json.push_str(&json::quote(key));
-        } else {
-            self.json.extend(["\"", key, "\""]);
-        }
-        let key = key_start..self.at() - 1;
-        self.json.push(':');
-        let start = self.at();
-        self.json.push_str(raw);
-        self.fields.push(Field { key, escaped, value: start..self.at() });
-    }
-
-    /// Keeps what the header has of a value.
-    fn note(&mut self, key: &str, raw: &str) {
-        let id = || json::text(raw).and_then(|text| text.parse::<Id>().ok());
-        match key {
-            "_id" => self.header.id = id().unwrap_or(self.intake.fresh_id),
-            "status" => {
-                let status = json::text(raw).and_then(|name| Status::named(&name));
-                self.header.status = status.unwrap_or(Status::Unassigned);
-            }
-            "isDeleted" => self.header.deleted = raw == "true",
-            "flowId" => self.header.flow = id(),
-            "hubId" => self.header.hub = id(),
-            _ => {
-                if let Some(field) = key.ends_with("Time").then(|| TimeField::named(key)).flatten() {
-                    let moment = json::text(raw).and_then(|text| Moment::parse(&text, self.intake.zone));
-                    self.header.times[field as usize] = moment;
-                }
-            }
-        }
-    }
-
-    fn at(&self) -> u32 {
-        self.json.len() as u32
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.fields.iter().any(|field| field.is(key, &self.json))
-    }
-
-    fn finish(mut self) -> Task {
-        self.json.push('}');
-        Task { header: self.header, json: self.json, fields: self.fields }
     }
 }

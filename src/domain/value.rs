@@ -101,9 +101,15 @@ impl Value {
 }
 
 impl<'a> ValueRef<'a> {
-    /// The value of a key that a task may have.
-    pub fn of_raw(raw: Option<Raw<'a>>) -> Self {
-        raw.map_or(Self::Empty, Self::Json)
+    /// The text of raw JSON; nothing for all else.
+    ///
+    /// # Errors
+    /// `Internal` when the bytes are none.
+    pub fn json(&self) -> Result<Option<&'a str>> {
+        match self {
+            Self::Json(raw) => raw.text().map(Some),
+            Self::Empty | Self::Time(_) | Self::Link(_) => Ok(None),
+        }
     }
 
     /// The same, outliving the row.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::domain::{Error, Id, Raw, Result, RowFault, ScriptFault, ScriptUsed, Value, ValueRef};
+use crate::domain::{Error, Id, Result, RowFault, ScriptFault, ScriptUsed, Value, ValueRef};
 use crate::render::Row;
 use crate::script::{Program, Reads, Session, Task};
 use crate::store::Record;
@@ -147,7 +147,7 @@ impl Scripted {
         for row in &rows {
             cells.clear();
             cells.extend(self.cells.iter().zip(&own).map(|(cell, own)| match cell {
-                Cell::Key(key) => ValueRef::of_raw(record.cells.get(*key).copied().flatten()),
+                Cell::Key(key) => record.cells.get(*key).copied().unwrap_or_default(),
                 _ => own.borrowed(),
             }));
             for (place, value) in row {
@@ -169,7 +169,7 @@ impl Scripted {
             return Ok(Task::whole(record.json()?));
         }
         let values = record.cells.iter().take(self.looked_at.len());
-        let values: Vec<_> = values.map(|raw| raw.map(Raw::text).transpose()).collect::<Result<_>>()?;
+        let values: Vec<_> = values.map(|value| value.json()).collect::<Result<_>>()?;
         Ok(Task::of_keys(&self.looked_at, values))
     }
 
@@ -186,8 +186,8 @@ impl Scripted {
                         Value::Empty
                     })
                 }
-                (Cell::Cost(key, cost), _) => match record.cells.get(*key).copied().flatten() {
-                    Some(bill) => cost.of(bill.text()?),
+                (Cell::Cost(key, cost), _) => match record.cells.get(*key).map(ValueRef::json) {
+                    Some(bill) => bill?.map_or(Value::Empty, |bill| cost.of(bill)),
                     None => Value::Empty,
                 },
                 _ => Value::Empty,

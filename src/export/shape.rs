@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{FaultTally, Result, ScriptFault, ValueRef};
+use crate::domain::{FaultTally, Result, ScriptFault};
 use crate::render::Row;
 use crate::script::{Ran, Spent};
 use crate::store::Record;
@@ -93,10 +93,7 @@ impl Shape {
     ) -> Result<()> {
         match self {
             Self::Copied => each(&Row::Task(record.json()?)),
-            Self::Keys(_) => {
-                let cells: Vec<_> = record.cells.iter().map(|raw| ValueRef::of_raw(*raw)).collect();
-                each(&Row::Of(record.id, &cells))
-            }
+            Self::Keys(_) => each(&Row::Of(record.id, record.cells)),
             Self::Scripted(scripted) => scripted.rows(record, fate, told, each),
         }
     }

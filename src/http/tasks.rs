@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::domain::export::Selecting;
 use crate::domain::limits::{MAX_BULK_TASKS, MAX_TASK_PAGE};
-use crate::domain::{Caller, Error, Id, Permission, Result, Task};
+use crate::domain::{Caller, Error, Id, Permission, Result, Task, ValueRef};
 use crate::export::{field_names, narrow};
 use crate::intake::{self, Change};
 use crate::store::{Selected, Selection, View};
@@ -194,10 +194,10 @@ fn tasks(view: &View, organization: Id, ids: &[Id], fields: Option<&[String]>) -
             out.push_str(record.json()?);
             return Ok(());
         }
-        let cells = keys.iter().zip(record.cells).filter_map(|(key, cell)| cell.map(|cell| (key, cell)));
-        let cells = cells.map(|(key, cell)| Ok(format!("{key}{}", cell.text()?)));
+        let pair = |(key, cell): (&String, &ValueRef<'_>)| Ok(cell.json()?.map(|json| format!("{key}{json}")));
+        let pairs = keys.iter().zip(record.cells).map(pair).filter_map(Result::transpose);
         out.push('{');
-        out.push_str(&cells.collect::<Result<Vec<_>>>()?.join(","));
+        out.push_str(&pairs.collect::<Result<Vec<_>>>()?.join(","));
         out.push('}');
         Ok(())
     })?;

@@ -28,8 +28,10 @@ fn spec(download: Download, columns: Vec<Column>, rows: u64) -> Spec {
 
 /// A file of these rows, and what was changed in them.
 fn rendered(spec: &Spec, rows: &[Vec<Option<&str>>]) -> (Vec<u8>, Repairs) {
-    let rows: Vec<Vec<ValueRef<'_>>> =
-        rows.iter().map(|row| row.iter().map(|raw| ValueRef::of_raw(raw.map(Raw::from))).collect()).collect();
+    let rows: Vec<Vec<ValueRef<'_>>> = rows
+        .iter()
+        .map(|row| row.iter().map(|raw| raw.map_or(ValueRef::Empty, |raw| ValueRef::Json(raw.into()))).collect())
+        .collect();
     of_values(spec, &rows, &About::default())
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Catalog;
+use super::catalog::Trail;
 use super::codec::encode;
 use super::error::Error;
 use super::group::Entry;
@@ -18,6 +19,7 @@ pub struct Batch {
     rows: Vec<Row>,
     bytes: Vec<u8>,
     numbers: Vec<u32>,
+    trail: Trail,
 }
 
 #[derive(Debug)]
@@ -38,16 +40,20 @@ impl Batch {
     /// None yet. The more keys the catalogue has, the less is left to the edit; it is one of this
     /// organisation as a view shows it.
     pub fn new(organization: Id, catalog: Arc<Catalog>) -> Self {
-        Self { organization, catalog, rows: Vec::new(), bytes: Vec::new(), numbers: Vec::new() }
+        let (rows, bytes, numbers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { organization, catalog, rows, bytes, numbers, trail: Trail::default() }
     }
 
     /// Adds a task.
     pub fn add(&mut self, task: Task) {
         self.numbers.clear();
-        let catalog = &self.catalog;
-        self.numbers.extend(task.fields().map_while(|(name, _)| catalog.number(&name)));
+        for name in task.names() {
+            let before = self.numbers.last().copied();
+            let Some(number) = self.trail.number(&self.catalog, before, &name) else { break };
+            self.numbers.push(number);
+        }
         let id = task.id();
-        let is_known = self.numbers.len() == task.fields().len();
+        let is_known = self.numbers.len() == task.names().len();
         let form = if is_known { Form::Record(self.encode(&task)) } else { Form::Unnumbered(Box::new(task)) };
         self.rows.push(Row { id, form });
     }
@@ -104,7 +110,7 @@ impl Batch {
 
     fn encode_to(&mut self, catalog: &mut Arc<Catalog>, task: &Task) -> Result<Range<usize>, Error> {
         self.numbers.clear();
-        for (name, _) in task.fields() {
+        for name in task.names() {
             self.numbers.push(match catalog.number(&name) {
                 Some(number) => number,
                 None => Arc::make_mut(catalog).add(&name).ok_or(Error::TooManyFields)?,

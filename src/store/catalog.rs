@@ -41,6 +41,11 @@ impl Catalog {
         self.numbers.get(name).copied()
     }
 
+    /// The key of a number.
+    fn name(&self, number: u32) -> Option<&str> {
+        self.names.get(number as usize).map(|name| &**name)
+    }
+
     /// Adds a key that is not there yet and gives its number; nothing when there are no numbers left.
     pub(super) fn add(&mut self, name: &str) -> Option<u32> {
         let number = u32::try_from(self.names.len()).ok()?;
@@ -61,6 +66,31 @@ impl Catalog {
             }
         }
         Ok(catalog)
+    }
+}
+
+/// Which key came after which. Most come in the order of records before, and are then found without being
+/// hashed.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// The number that came last after none, after number 0, after number 1, ...
+    after: Vec<u32>,
+}
+
+impl Trail {
+    /// The number of a key that comes after the one with the number `before`.
+    pub(super) fn number(&mut self, catalog: &Catalog, before: Option<u32>, name: &str) -> Option<u32> {
+        let place = before.map_or(0, |before| before as usize + 1);
+        let guess = self.after.get(place).copied();
+        if let Some(guess) = guess.filter(|guess| catalog.name(*guess) == Some(name)) {
+            return Some(guess);
+        }
+        let number = catalog.number(name)?;
+        if self.after.len() <= place {
+            self.after.resize(place + 1, 0);
+        }
+        self.after[place] = number;
+        Some(number)
     }
 }
 

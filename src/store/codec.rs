@@ -13,7 +13,6 @@
 //! searches through them.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::str;
 
 use super::catalog::Catalog;
@@ -21,6 +20,8 @@ use crate::domain::{Header, Id, Moment, Raw, Status, Task, TaskRead};
 
 const FORM: u8 = 1;
 const FRONT: usize = 72;
+const FLOW: usize = 4;
+const HUB: usize = 16;
 const TIMES: usize = 28;
 const COUNT: usize = 68;
 
@@ -41,23 +42,32 @@ pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
     let present =
         header.times.iter().enumerate().fold(0, |bits, (place, time)| bits | flag(time.is_some(), 1 << place));
 
-    out.extend([FORM, header.status as u8, flags, present]);
-    out.extend(header.flow.unwrap_or(Id::MIN).0);
-    out.extend(header.hub.unwrap_or(Id::MIN).0);
+    out.extend_from_slice(&[FORM, header.status as u8, flags, present]);
+    out.extend_from_slice(&header.flow.unwrap_or(Id::MIN).0);
+    out.extend_from_slice(&header.hub.unwrap_or(Id::MIN).0);
     for time in header.times {
-        out.extend(time.map_or(0, |moment| moment.0).to_le_bytes());
+        out.extend_from_slice(&time.map_or(0, |moment| moment.0).to_le_bytes());
     }
-    let fields = task.fields();
-    out.extend((fields.len() as u32).to_le_bytes());
-    let mut put = |number: u32| match wide {
-        true => out.extend(number.to_le_bytes()),
-        false => out.extend((number as u16).to_le_bytes()),
-    };
+    let places = task.places();
+    out.extend_from_slice(&(places.len() as u32).to_le_bytes());
+    put_column(numbers.iter().copied(), wide, out);
     // The door lets no task in whose length would not fit four bytes.
-    numbers.iter().for_each(|number| put(*number));
-    fields.clone().for_each(|(_, range)| put(range.start as u32));
-    fields.for_each(|(_, range)| put(range.end as u32));
-    out.extend(task.json().as_bytes());
+    put_column(places.clone().map(|place| place.start as u32), wide, out);
+    put_column(places.map(|place| place.end as u32), wide, out);
+    out.extend_from_slice(task.json().as_bytes());
+}
+
+/// Puts numbers in two or four bytes each: written into place, which is faster than one behind the other.
+pub(super) fn put_column(numbers: impl ExactSizeIterator<Item = u32>, wide: bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + numbers.len() * if wide { 4 } else { 2 }, 0);
+    let column = out.get_mut(start..).unwrap_or_default();
+    if wide {
+        column.as_chunks_mut().0.iter_mut().zip(numbers).for_each(|(bytes, number)| *bytes = number.to_le_bytes());
+    } else {
+        let short = numbers.map(|number| (number as u16).to_le_bytes());
+        column.as_chunks_mut().0.iter_mut().zip(short).for_each(|(bytes, number)| *bytes = number);
+    }
 }
 
 /// What selection looks at, without the directory and the JSON.
@@ -83,7 +93,14 @@ pub(super) fn header(id: Id, bytes: &[u8]) -> Option<Header> {
             *time = Some(Moment(i64::from_le_bytes(bytes.try_into().ok()?)));
         }
     }
-    Some(Header { id, status, deleted: flags & DELETED != 0, flow: id_at(4, HAS_FLOW), hub: id_at(16, HAS_HUB), times })
+    Some(Header {
+        id,
+        status,
+        deleted: flags & DELETED != 0,
+        flow: id_at(FLOW, HAS_FLOW),
+        hub: id_at(HUB, HAS_HUB),
+        times,
+    })
 }
 
 /// A task of which nothing but the header is at hand.
@@ -100,118 +117,102 @@ impl TaskRead for HeaderOnly {
     }
 }
 
-/// A record as it lies in the store; only its header is decoded.
+/// A record as it lies in the store; nothing of it is decoded.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
-    pub(super) header: Header,
+    front: &'a [u8; FRONT],
     numbers: &'a [u8],
     starts: &'a [u8],
     ends: &'a [u8],
     json: &'a [u8],
-    wide: bool,
 }
 
 impl<'a> Record<'a> {
     /// The record of these bytes; nothing if they are none.
-    pub(super) fn read(id: Id, bytes: &'a [u8]) -> Option<Self> {
-        let header = header(id, bytes)?;
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (front, rest) = bytes.split_first_chunk::<FRONT>()?;
-        let flags = front[2];
-        let wide = flags & WIDE != 0;
+        let wide = front[2] & WIDE != 0;
         let fields = u32::from_le_bytes(front[COUNT..].try_into().ok()?) as usize;
         let column = fields.checked_mul(if wide { 4 } else { 2 })?;
         let (numbers, rest) = rest.split_at_checked(column)?;
         let (starts, rest) = rest.split_at_checked(column)?;
         let (ends, json) = rest.split_at_checked(column)?;
-        Some(Self { header, numbers, starts, ends, json, wide })
+        (front[0] == FORM).then_some(Self { front, numbers, starts, ends, json })
     }
 
-    /// The whole task as JSON.
+    /// Its header; nothing if the bytes are none.
+    pub(super) fn header(&self, id: Id) -> Option<Header> {
+        header(id, self.front)
+    }
+
+    /// The header's `deleted`.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.has(DELETED)
+    }
+
+    /// The header's `flow`.
+    pub(super) fn flow(&self) -> Option<Id> {
+        let flow = self.front[FLOW..].first_chunk()?;
+        self.has(HAS_FLOW).then_some(Id(*flow))
+    }
+
+    /// The whole task as JSON; nothing if the bytes are no text.
     pub(super) fn json(&self) -> Option<&'a str> {
         str::from_utf8(self.json).ok()
     }
 
-    /// Where the value of a field lies in the JSON. `hint` is where the field stood in the record
-    /// before this one: neighbours tend to have the same keys in the same order.
-    pub(super) fn find(&self, number: u32, hint: &mut usize) -> Option<Range<usize>> {
-        let place = if self.at(self.numbers, *hint) == Some(number) { *hint } else { self.place(number)? };
-        *hint = place;
-        Some(self.at(self.starts, place)? as usize..self.at(self.ends, place)? as usize)
+    /// Shows each of its fields by place and number, until there is nothing.
+    pub(super) fn each_field(&self, mut each: impl FnMut(usize, u32) -> Option<()>) -> Option<()> {
+        if self.is_wide() {
+            let mut numbers = self.numbers.as_chunks().0.iter().enumerate();
+            numbers.try_for_each(|(place, bytes)| each(place, u32::from_le_bytes(*bytes)))
+        } else {
+            let mut numbers = self.numbers.as_chunks().0.iter().enumerate();
+            numbers.try_for_each(|(place, bytes)| each(place, u16::from_le_bytes(*bytes).into()))
+        }
     }
 
-    /// The raw value that lies there.
-    pub(super) fn value(&self, place: Range<usize>) -> Option<Raw<'a>> {
-        self.json.get(place).map(Raw::new)
+    /// The raw value of the field in this place.
+    pub(super) fn value(&self, place: usize) -> Option<Raw<'a>> {
+        let (start, end) = (self.at(self.starts, place)?, self.at(self.ends, place)?);
+        self.json.get(start as usize..end as usize).map(Raw::new)
     }
 
-    /// The raw value of a field; nothing if the bytes are no text.
+    /// The raw value of the field of this number; nothing if the bytes are no text.
     fn raw(&self, number: u32) -> Option<&'a str> {
-        self.value(self.find(number, &mut 0)?)?.text().ok()
+        self.value(self.place(number)?)?.text().ok()
     }
 
     /// The numbers of its fields.
     pub(super) fn numbers(&self) -> Numbers<'a> {
-        Numbers { bytes: Cow::Borrowed(self.numbers), wide: self.wide }
+        Numbers { bytes: Cow::Borrowed(self.numbers), wide: self.is_wide() }
     }
 
     fn place(&self, number: u32) -> Option<usize> {
-        if self.wide {
+        if self.is_wide() {
             let wanted = number.to_le_bytes();
-            self.numbers.chunks_exact(4).position(|bytes| bytes == wanted)
+            self.numbers.as_chunks().0.iter().position(|bytes| *bytes == wanted)
         } else {
             let wanted = u16::try_from(number).ok()?.to_le_bytes();
-            self.numbers.chunks_exact(2).position(|bytes| bytes == wanted)
+            self.numbers.as_chunks().0.iter().position(|bytes| *bytes == wanted)
         }
     }
 
     fn at(&self, column: &[u8], place: usize) -> Option<u32> {
-        if self.wide {
-            column.get(place * 4..place * 4 + 4)?.try_into().ok().map(u32::from_le_bytes)
+        if self.is_wide() {
+            column.as_chunks().0.get(place).map(|bytes| u32::from_le_bytes(*bytes))
         } else {
-            column.get(place * 2..place * 2 + 2)?.try_into().ok().map(|bytes| u32::from(u16::from_le_bytes(bytes)))
+            column.as_chunks().0.get(place).map(|bytes| u32::from(u16::from_le_bytes(*bytes)))
         }
     }
-}
 
-/// Records cut down to some of their fields. Their JSON is no more than the values of these.
-#[derive(Debug)]
-pub(super) struct Projection<'a> {
-    numbers: &'a [u32],
-    hints: Vec<usize>,
-    /// The fields that a record has, and where.
-    found: Vec<(u32, Range<usize>)>,
-}
-
-impl<'a> Projection<'a> {
-    /// To the fields of these numbers.
-    pub(super) fn new(numbers: &'a [u32]) -> Self {
-        Self { numbers, hints: vec![0; numbers.len()], found: Vec::with_capacity(numbers.len()) }
+    /// Whether the numbers of its directory take four bytes each.
+    pub(super) fn is_wide(&self) -> bool {
+        self.has(WIDE)
     }
 
-    /// Writes what is left of the record in these bytes behind what `out` has; nothing if they are none.
-    pub(super) fn write(&mut self, id: Id, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
-        let record = Record::read(id, bytes)?;
-        self.found.clear();
-        let columns = self.numbers.iter().zip(&mut self.hints);
-        self.found.extend(columns.filter_map(|(number, hint)| Some((*number, record.find(*number, hint)?))));
-        out.extend_from_slice(front(bytes));
-        out.extend((self.found.len() as u32).to_le_bytes());
-        // What the record's own directory holds, the smaller one holds too.
-        let mut put = |number: usize| match record.wide {
-            true => out.extend((number as u32).to_le_bytes()),
-            false => out.extend((number as u16).to_le_bytes()),
-        };
-        self.found.iter().for_each(|(number, _)| put(*number as usize));
-        let ends = self.found.iter().scan(0, |end, (_, place)| {
-            *end += place.len();
-            Some(*end)
-        });
-        self.found.iter().zip(ends.clone()).for_each(|((_, place), end)| put(end - place.len()));
-        ends.for_each(put);
-        self.found.iter().try_for_each(|(_, place)| {
-            out.extend_from_slice(record.json.get(place.clone())?);
-            Some(())
-        })
+    fn has(&self, flag: u8) -> bool {
+        self.front[2] & flag != 0
     }
 }
 
@@ -262,13 +263,22 @@ impl<'a> Lookup<'a> {
 /// A record with what is needed to find its fields by name.
 #[derive(Debug)]
 pub(super) struct Named<'a> {
-    pub(super) record: Record<'a>,
-    pub(super) lookup: &'a Lookup<'a>,
+    header: Header,
+    record: Record<'a>,
+    lookup: &'a Lookup<'a>,
+}
+
+impl<'a> Named<'a> {
+    /// The record of these bytes; nothing if they are none.
+    pub(super) fn read(id: Id, bytes: &'a [u8], lookup: &'a Lookup<'a>) -> Option<Self> {
+        let record = Record::read(bytes)?;
+        Some(Self { header: record.header(id)?, record, lookup })
+    }
 }
 
 impl TaskRead for Named<'_> {
     fn header(&self) -> &Header {
-        &self.record.header
+        &self.header
     }
 
     fn raw(&self, key: &str) -> Option<&str> {
@@ -284,13 +294,13 @@ mod tests {
     fn stored(json: &str, first_number: u32) -> (Task, Catalog, Vec<u8>) {
         let task = Task::stored(json).unwrap();
         let mut catalog = Catalog::default();
-        let numbers: Vec<u32> = task.fields().map(|(name, _)| catalog.add(&name).unwrap() + first_number).collect();
+        let numbers: Vec<u32> = task.names().map(|name| catalog.add(&name).unwrap() + first_number).collect();
         let mut bytes = Vec::new();
         encode(&task, &numbers, &mut bytes);
         (task, catalog, bytes)
     }
 
-    const JSON: &str = r#"{"_id":"61e5477601020304ffabcdef","status":"DONE","isDeleted":true,"hubId":"0000000000000000000000ff","createdTime":"2025-06-15T08:00:00+00:00","doneTime":"1960-06-15T08:00:00.5Z","a \"b\"":[1.0,{"c":18446744073709551616}],"nothing":null,"ünï":"ŝ"}"#;
+    const JSON: &str = r#"{"_id":"61e5477601020304ffabcdef","status":"DONE","isDeleted":true,"hubId":"0000000000000000000000ff","flowId":"0000000000000000000000fe","createdTime":"2025-06-15T08:00:00+00:00","doneTime":"1960-06-15T08:00:00.5Z","a \"b\"":[1.0,{"c":18446744073709551616}],"nothing":null,"ünï":"ŝ"}"#;
 
     #[test]
     fn a_record_reads_back_as_the_task_it_was_made_from() {
@@ -298,60 +308,38 @@ mod tests {
         for json in [JSON, &long, "{}", r#"{"_id":"61e5477601020304ffabcdef"}"#] {
             let (task, catalog, bytes) = stored(json, 0);
             let lookup = Lookup::new(&catalog, ["nothing", "status"]);
-            let read = Named { record: Record::read(task.id(), &bytes).unwrap(), lookup: &lookup };
+            let read = Named::read(task.id(), &bytes, &lookup).unwrap();
             assert_eq!(read.header(), task.header());
             assert_eq!(read.record.json(), Some(json));
-            for (name, _) in task.fields() {
+            for name in task.names() {
                 assert_eq!(read.raw(&name), task.raw(&name), "{name}");
             }
             assert_eq!(read.raw("unknown"), None);
+            let header = task.header();
+            assert_eq!((read.record.flow(), read.record.is_deleted()), (header.flow, header.deleted));
         }
     }
 
     #[test]
     fn field_numbers_beyond_two_bytes_are_kept() {
-        let (task, _, bytes) = stored(JSON, 70_000);
-        let record = Record::read(task.id(), &bytes).unwrap();
+        let (_, _, bytes) = stored(JSON, 70_000);
+        let record = Record::read(&bytes).unwrap();
         assert_eq!(record.raw(70_001), Some("\"DONE\""));
         assert_eq!(record.raw(1), None);
     }
 
     #[test]
-    fn a_record_keeps_the_fields_it_is_cut_down_to() {
-        let long = JSON.replace("ŝ", &"ŝ".repeat(40_000));
-        for json in [JSON, &long] {
-            let (task, _, bytes) = stored(json, 0);
-            let mut out = b"before".to_vec();
-            Projection::new(&[8, 1, 99, 6]).write(task.id(), &bytes, &mut out).unwrap();
-            let record = Record::read(task.id(), &out[6..]).unwrap();
-            assert_eq!(&record.header, task.header());
-            let names = ["ünï", "status", "a \"b\""];
-            assert_eq!([8, 1, 6].map(|number| record.raw(number)), names.map(|name| task.raw(name)));
-            assert_eq!([0, 2, 99].map(|number| record.raw(number)), [None; 3]);
-        }
-    }
-
-    #[test]
-    fn a_wrong_hint_finds_the_field_all_the_same() {
-        let (task, _, bytes) = stored(JSON, 0);
-        let record = Record::read(task.id(), &bytes).unwrap();
-        for mut hint in [0, 1, 7, 8, 9, usize::MAX / 8] {
-            let place = record.find(1, &mut hint).unwrap();
-            assert_eq!((&JSON[place], hint), ("\"DONE\"", 1));
-        }
-    }
-
-    #[test]
     fn bytes_that_are_no_record_are_refused_and_never_panic() {
         let (task, _, bytes) = stored(JSON, 0);
-        for end in 0..FRONT + 3 * 2 * task.fields().len() {
-            assert!(Record::read(task.id(), &bytes[..end]).is_none(), "{end}");
+        for end in 0..FRONT + 3 * 2 * task.names().len() {
+            assert!(Record::read(&bytes[..end]).is_none(), "{end}");
         }
         for place in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[place] ^= 0x80;
-            if let Some(record) = Record::read(task.id(), &changed) {
+            if let Some(record) = Record::read(&changed) {
                 record.json();
+                record.header(task.id());
                 (0..12).for_each(|number| {
                     record.raw(number);
                 });

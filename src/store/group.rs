@@ -60,8 +60,20 @@ impl<'a> Group<'a> {
 
     /// The record of a task.
     pub(super) fn get(&self, id: Id) -> Option<&'a [u8]> {
-        let place = self.ids.as_chunks::<ID>().0.binary_search(&id.0).ok()?;
-        self.record(place)
+        self.get_near(&mut 0, id)
+    }
+
+    /// The record of a task, which tends to be a neighbour of the one in the place `last`; that
+    /// becomes its own.
+    pub(super) fn get_near(&self, last: &mut usize, id: Id) -> Option<&'a [u8]> {
+        let ids = self.ids.as_chunks::<ID>().0;
+        let neighbours = [last.wrapping_add(1), last.wrapping_sub(1)];
+        let place = neighbours.into_iter().find(|place| ids.get(*place) == Some(&id.0));
+        *last = match place {
+            Some(place) => place,
+            None => ids.binary_search(&id.0).ok()?,
+        };
+        self.record(*last)
     }
 
     /// Every task of it, by id.
@@ -183,8 +195,11 @@ mod tests {
             let group = Group::read(records.last().unwrap().0, &bytes).unwrap();
             assert_eq!(group.first(), Some(id(0)));
             assert_eq!(group.entries().collect::<Vec<_>>(), entries(&records));
-            for (place, record) in &records {
-                assert_eq!(group.get(*place), Some(record.as_slice()));
+            for (place, (id, record)) in records.iter().enumerate() {
+                assert_eq!(group.get(*id), Some(record.as_slice()));
+                for mut last in [0, place, place + 1, place.wrapping_sub(1), records.len(), usize::MAX] {
+                    assert_eq!((group.get_near(&mut last, *id), last), (Some(record.as_slice()), place));
+                }
             }
             for missing in [Id::MIN, id(1), id(records.len() as u64 * 3), Id::MAX] {
                 assert_eq!(group.get(missing), None);

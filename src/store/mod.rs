@@ -4,10 +4,10 @@
 //! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
 //! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
 //! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
-//! `select` (which tasks, in which order), `sort` (more of them than fit in memory), `reordered` (tasks that
-//! are read in another order than they lie), `seen` (what occurs among them), `named` (flows, hubs and
-//! export configs), `flows` (read once), `exports` (the record of exports), `outbox` (what is owed to
-//! recipients), `error`.
+//! `wanted` (the fields that are taken out of them), `select` (which tasks, in which order), `sort` (more of
+//! them than fit in memory), `reordered` and `projection` (tasks that are read in another order than they
+//! lie), `seen` (what occurs among them), `named` (flows, hubs and export configs), `flows` (read once),
+//! `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
 mod batch;
 mod catalog;
@@ -21,6 +21,7 @@ mod named;
 mod open;
 mod outbox;
 mod pen;
+mod projection;
 mod reordered;
 mod schema;
 mod seen;
@@ -29,6 +30,7 @@ mod sort;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -13,8 +13,8 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use rayon::slice::ParallelSliceMut;
 
 use super::View;
-use super::codec::Projection;
 use super::error::Error;
+use super::projection::Projection;
 use super::select::number;
 use super::tasks::{Reader, Record, Walk};
 use crate::domain::{self, Id};
@@ -203,15 +203,15 @@ struct Laid {
 }
 
 /// Records that become a run.
-struct Gathered<'a> {
-    projection: Option<Projection<'a>>,
+struct Gathered {
+    projection: Option<Projection>,
     bytes: Vec<u8>,
     /// The place of each record and where it lies; it has no bytes if it stays in the store.
     records: Vec<(u32, Range<u32>)>,
 }
 
-impl<'a> Gathered<'a> {
-    fn new(numbers: Option<&'a [u32]>) -> Self {
+impl Gathered {
+    fn new(numbers: Option<&[u32]>) -> Self {
         Self { projection: numbers.map(Projection::new), bytes: Vec::new(), records: Vec::new() }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Gathered<'a> {
             None if bytes.len() <= MOST_BYTES => self.bytes.extend_from_slice(bytes),
             None => {}
             Some(projection) => {
-                projection.write(id, bytes, &mut self.bytes).ok_or(Error::Record(id))?;
+                projection.write(bytes, &mut self.bytes).ok_or(Error::Record(id))?;
                 if self.bytes.len() - start > MOST_BYTES {
                     self.bytes.truncate(start);
                 }
@@ -301,7 +301,7 @@ mod tests {
     type Told = (Id, Vec<Option<Vec<u8>>>, Option<String>);
 
     fn told(record: &Record<'_>, whole: bool) -> Told {
-        let cells = record.cells.iter().map(|cell| cell.map(|raw| raw.bytes().to_vec())).collect();
+        let cells = record.cells.iter().map(|cell| cell.json().unwrap().map(|json| json.as_bytes().to_vec())).collect();
         (record.id, cells, whole.then(|| record.json().unwrap().to_owned()))
     }
 

@@ -56,8 +56,8 @@ impl View {
         let mut part = Part::default();
         for id in ids {
             let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
-            let record = Record::read(*id, bytes).ok_or(Error::Record(*id))?;
-            part.flows.extend(record.header.flow);
+            let record = Record::read(bytes).ok_or(Error::Record(*id))?;
+            part.flows.extend(record.flow());
             // Tasks of one flow mostly have the same keys, so there are few different directories.
             let numbers = record.numbers();
             if !part.directories.contains(&numbers) {

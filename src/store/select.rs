@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
 
-use super::codec::{HeaderOnly, Lookup, Named, Record, header};
+use super::codec::{HeaderOnly, Lookup, Named, header};
 use super::error::Error;
 use super::group::{FULL, Group};
 use super::schema::{TaskKey, id_of, key};
@@ -241,8 +241,7 @@ impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
     }
 
     fn record(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
-        let record = Record::read(id, bytes).ok_or(Error::Record(id))?;
-        let task = Named { record, lookup: self.lookup };
+        let task = Named::read(id, bytes, self.lookup).ok_or(Error::Record(id))?;
         Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))
     }
 

@@ -9,8 +9,9 @@ use super::codec;
 use super::error::Error;
 use super::group::{self, Entry, Group, Spread};
 use super::schema::{self, TaskKey, field_key, id_of, key};
+use super::wanted::Wanted;
 use super::{Catalog, Edit, Rows, View};
-use crate::domain::{self, Id, Raw, Task};
+use crate::domain::{self, Id, Task, ValueRef};
 
 /// What putting a task did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +28,14 @@ pub struct Record<'a> {
     /// The task.
     pub id: Id,
     record: &'a codec::Record<'a>,
-    /// The raw JSON of each field that was asked for, in that order.
-    pub cells: &'a [Option<Raw<'a>>],
+    /// The value of each field that was asked for, in that order.
+    pub cells: &'a [ValueRef<'a>],
 }
 
 impl<'a> Record<'a> {
     /// The flow it is in.
     pub fn flow(&self) -> Option<Id> {
-        self.record.header.flow
+        self.record.flow()
     }
 
     /// The whole task as compact JSON.
@@ -155,18 +156,14 @@ impl View {
 
 /// Shows records one after another, with the values of some fields.
 pub(super) struct Reader {
-    /// The number of each field, and where it stood in the record before.
-    columns: Vec<(Option<u32>, usize)>,
+    wanted: Wanted,
     /// Memory for the values of the next record.
-    unused: Vec<Option<Raw<'static>>>,
+    unused: Vec<ValueRef<'static>>,
 }
 
 impl Reader {
     pub(super) fn new(catalog: &Catalog, fields: &[String]) -> Self {
-        Self {
-            columns: fields.iter().map(|name| (catalog.number(name), 0)).collect(),
-            unused: Vec::with_capacity(fields.len()),
-        }
+        Self { wanted: Wanted::new(catalog, fields), unused: Vec::with_capacity(fields.len()) }
     }
 
     /// # Errors
@@ -177,18 +174,12 @@ impl Reader {
         bytes: &[u8],
         each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
     ) -> domain::Result<()> {
-        let record = codec::Record::read(id, bytes).ok_or(Error::Record(id))?;
-        if record.header.deleted {
+        let record = codec::Record::read(bytes).ok_or(Error::Record(id))?;
+        if record.is_deleted() {
             return Err(Error::Missing(id).into());
         }
         let mut cells = emptied(std::mem::take(&mut self.unused));
-        for (number, hint) in &mut self.columns {
-            let place = number.and_then(|number| record.find(number, hint));
-            cells.push(match place {
-                Some(place) => Some(record.value(place).ok_or(Error::Record(id))?),
-                None => None,
-            });
-        }
+        self.wanted.take(&record, &mut cells).ok_or(Error::Record(id))?;
         // Whoever stumbles over bytes that are no text does not know of which task they are.
         let with_id = |error| if record.json().is_some() { error } else { Error::Record(id).into() };
         each(&Record { id, record: &record, cells: &cells }).map_err(with_id)?;
@@ -198,9 +189,9 @@ impl Reader {
 }
 
 /// The same memory for values of another life: collecting a vector from itself allocates nothing.
-fn emptied<'b>(mut cells: Vec<Option<Raw<'_>>>) -> Vec<Option<Raw<'b>>> {
+fn emptied<'b>(mut cells: Vec<ValueRef<'_>>) -> Vec<ValueRef<'b>> {
     cells.clear();
-    cells.into_iter().map(|_| None).collect()
+    cells.into_iter().map(|_| ValueRef::Empty).collect()
 }
 
 /// A group as it was before tasks are put into it.
@@ -288,8 +279,8 @@ fn task(
 ) -> Result<Option<String>, Error> {
     let Some((bound, value)) = group_of(groups, organization, id)? else { return Ok(None) };
     let Some(bytes) = Group::read(bound, value.value())?.get(id) else { return Ok(None) };
-    let record = codec::Record::read(id, bytes).ok_or(Error::Record(id))?;
-    if record.header.deleted {
+    let record = codec::Record::read(bytes).ok_or(Error::Record(id))?;
+    if record.is_deleted() {
         return Ok(None);
     }
     record.json().map(|json| Some(json.to_owned())).ok_or(Error::Record(id))
@@ -306,6 +297,8 @@ struct AtHand {
     first: Id,
     bound: Id,
     value: AccessGuard<'static, &'static [u8]>,
+    /// The place of the task that was got last.
+    last: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -318,8 +311,8 @@ impl<'a> Walk<'a> {
         if self.at_hand.as_ref().is_none_or(|at_hand| id < at_hand.first || at_hand.bound < id) {
             self.at_hand = self.descend(id)?;
         }
-        let group = self.at_hand.as_ref().and_then(|at_hand| Group::again(at_hand.value.value()));
-        Ok(group.and_then(|group| group.get(id)))
+        let Some(AtHand { value, last, .. }) = &mut self.at_hand else { return Ok(None) };
+        Ok(Group::again(value.value()).and_then(|group| group.get_near(last, id)))
     }
 
     fn descend(&self, id: Id) -> Result<Option<AtHand>, Error> {
@@ -328,6 +321,6 @@ impl<'a> Walk<'a> {
         let (key, value) = row?;
         let bound = id_of(key.value());
         let first = Group::read(bound, value.value())?.first().unwrap_or(Id::MAX);
-        Ok(Some(AtHand { first, bound, value }))
+        Ok(Some(AtHand { first, bound, value, last: 0 }))
     }
 }

@@ -14,8 +14,8 @@ use super::group::Group;
 use super::*;
 use crate::domain::export_log::{LogField, State, Status};
 use crate::domain::{
-    Answered, Caller, ExportConfig, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Raw, Task,
-    TaskRead,
+    Answered, Caller, ExportConfig, ExportLog, Filter, Flow, Hub, Kind, LogFilter, LogOrder, Moment, Order, Task,
+    TaskRead, ValueRef,
 };
 
 const CACHE: usize = 8 << 20;
@@ -117,7 +117,7 @@ fn read(view: &View, ids: &[Id], fields: &[&str]) -> domain::Result<Vec<(String,
     let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let mut rows = Vec::new();
     view.read(OURS, ids, &fields, &mut |row| {
-        let text = |cell: &Option<Raw<'_>>| cell.map(|raw| raw.text().map(str::to_owned)).transpose();
+        let text = |cell: &ValueRef<'_>| Ok(cell.json()?.map(str::to_owned));
         rows.push((row.json()?.to_owned(), row.cells.iter().map(text).collect::<domain::Result<_>>()?));
         Ok(())
     })?;
@@ -418,7 +418,7 @@ fn whoever_stumbles_over_bytes_that_are_no_text_is_told_of_which_task_they_are()
     let store = house.open().unwrap();
     let read = |field: &str| {
         store.view().unwrap().read(OURS, &tasks.each_ref().map(Task::id), &[field.to_owned()], &mut |row| {
-            row.cells[0].map_or(Ok(()), |cell| cell.text().map(|_| ()))
+            row.cells[0].json().map(|_| ())
         })
     };
     assert!(read("status").is_ok());
@@ -1134,7 +1134,7 @@ fn holds(view: &View, organization: Id, tasks: &BTreeMap<Id, Task>) -> Result<()
         let mut wanted = meant.iter();
         view.read(organization, meant, &["k".to_owned()], &mut |row| {
             let task = &tasks[wanted.next().unwrap()];
-            assert_eq!((row.json().unwrap(), row.cells[0]), (task.json(), task.raw("k").map(Raw::from)));
+            assert_eq!((row.json().unwrap(), row.cells[0].json().unwrap()), (task.json(), task.raw("k")));
             Ok(())
         })
         .unwrap();

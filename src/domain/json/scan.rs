@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::compact;
+use crate::domain::fingerprint::fingerprint;
 use crate::domain::limits::MAX_JSON_DEPTH;
 
 /// Keys of one object; comparing each with all others gets dear beyond.
@@ -46,14 +47,14 @@ struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     fn object(&mut self, depth: usize, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
         self.eat(b'{')?;
-        let outer = self.keys.len();
+        let (outer, mut parts) = (self.keys.len(), Parts::default());
         self.space();
         if self.eat(b'}').is_some() {
             return Some(());
         }
         loop {
             let key = self.plain_text()?;
-            self.add_key(outer, key)?;
+            self.add_key(outer, &mut parts, key)?;
             self.space();
             self.eat(b':')?;
             self.space();
@@ -72,9 +73,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// Two keys of one fingerprint may be the same.
-    fn add_key(&mut self, outer: usize, key: &str) -> Option<()> {
+    fn add_key(&mut self, outer: usize, parts: &mut Parts, key: &str) -> Option<()> {
         let (print, siblings) = (fingerprint(key.as_bytes()), self.keys.get(outer..)?);
-        if siblings.len() == MOST_KEYS || siblings.contains(&print) {
+        if siblings.len() == MOST_KEYS || !parts.add(print) && siblings.contains(&print) {
             return None;
         }
         self.keys.push(print);
@@ -225,12 +226,19 @@ fn ends_of_run(eight: u64) -> u64 {
     (below(eight, b' ') | is(b'"') | is(b'\\')) & (ONES << 7)
 }
 
-/// A number that is the same for the same bytes, and hardly ever for others.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    let mix = |print: u64, word: u64| (print.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let (words, rest) = bytes.as_chunks();
-    let print = words.iter().fold(bytes.len() as u64, |print, word| mix(print, u64::from_le_bytes(*word)));
-    mix(print, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+/// Which parts of the range of all fingerprints some fingerprints fall into. Where one is the first of its
+/// part, none of the others is the same.
+#[derive(Default)]
+struct Parts([u64; 4]);
+
+impl Parts {
+    /// Adds a fingerprint; whether it is the first of its part.
+    fn add(&mut self, print: u64) -> bool {
+        let (word, bit) = (&mut self.0[(print >> 62) as usize], 1 << (print >> 56 & 63));
+        let is_first = *word & bit == 0;
+        *word |= bit;
+        is_first
+    }
 }
 
 #[cfg(test)]
