@@ -1,28 +1,30 @@
 //! The rooms together, owned by one value that every door and work shares.
 
+pub mod asked;
 mod link;
 pub mod metrics;
 pub mod outbox;
 pub mod queue;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::Semaphore;
 
 use crate::auth::Keys;
-use crate::domain::limits::SMALL_EXPORT_ROWS;
+use crate::domain::limits::{FEW_EXPORT_ROWS, SMALL_EXPORT_ROWS};
 use crate::domain::{Id, Moment};
 use crate::kit::clock::Clock;
 use crate::kit::ids::IdMaker;
+use crate::kit::ordered::Hands;
 use crate::notice::{Hooks, Mailer, Words};
 use crate::script::{self, Library};
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::store::Store;
+use asked::Asked;
 use metrics::Metrics;
 use outbox::Outbox;
 use queue::{Limits, Queue};
@@ -64,7 +66,7 @@ pub struct App {
     /// Background exports that wait or run.
     pub queue: Queue,
     /// Background exports that have not ended, by what was asked for.
-    pub asked: Mutex<HashMap<[u8; 32], Id>>,
+    pub asked: Asked,
     /// Where the server listens, once it does.
     pub address: OnceLock<SocketAddr>,
     /// What was done so far, in numbers.
@@ -119,7 +121,7 @@ impl App {
         let (hooks, outbox) = (Hooks::open(&settings.webhook), Outbox::default());
         let (pool, small_pool) = (pool("render", &settings)?, pool("small", &settings)?);
         let queue = Queue::new(Limits { per_user: settings.export.queue_per_user, small_rows: SMALL_EXPORT_ROWS });
-        let asked = Mutex::default();
+        let asked = Asked::default();
         let direct = Arc::new(Semaphore::new(settings.export.direct_at_once));
         let (ids, address, metrics) = (IdMaker::new(), OnceLock::new(), Metrics::new());
         Ok(Arc::new(Self {
@@ -149,6 +151,14 @@ impl App {
         match most_rows {
             Some(0..=SMALL_EXPORT_ROWS) => &self.small_pool,
             _ => &self.pool,
+        }
+    }
+
+    /// Who makes an export of so many rows. Scripts want the wide stacks of the pool.
+    pub fn hands_for(&self, rows: u64, calls_scripts: bool) -> Hands<'_> {
+        match rows {
+            0..=FEW_EXPORT_ROWS if !calls_scripts => Hands::Own,
+            _ => Hands::Pool(self.pool_for(Some(rows))),
         }
     }
 

@@ -48,7 +48,7 @@ impl<'a> Desk<'a> {
             scope: scope(caller),
             now: app.clock.now(),
             flow_ids: flows.iter().map(|flow| (flow.name.to_lowercase(), flow.id)).collect(),
-            flows: flows.into_iter().map(|flow| (flow.id.to_string(), flow.name)).collect(),
+            flows: flows.iter().map(|flow| (flow.id.to_string(), flow.name.clone())).collect(),
             hubs: hubs.into_iter().map(|hub| (hub.id.to_string(), hub.name)).collect(),
         })
     }

@@ -1,8 +1,8 @@
 //! The reserved keys of a task and what each holds (contract 6), and all names a request may use.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::fingerprint::OwnWords;
 use super::request::closest;
@@ -137,20 +137,19 @@ pub const SWITCHES: [&str; 4] = ["hidePhoto", "hideSignature", "url", "path"];
 /// organisation's flows, and every key some stored task has; or those of a config's columns.
 #[derive(Debug, Clone, Default)]
 pub struct FieldNames {
-    names: BTreeSet<String>,
-    /// Whether they are all there are: `page<N>DoneTime` is a field for every N.
+    names: HashSet<Arc<str>>,
+    /// Whether they are all there are, without the reserved ones.
     closed: bool,
 }
 
 impl FieldNames {
     /// The reserved keys and these.
-    pub fn new(others: impl IntoIterator<Item = String>) -> Self {
-        let reserved = RESERVED.iter().map(|(name, _)| (*name).to_owned());
-        Self { names: reserved.chain(others).collect(), closed: false }
+    pub fn new(others: impl IntoIterator<Item = Arc<str>>) -> Self {
+        Self { names: others.into_iter().collect(), closed: false }
     }
 
     /// These and no others.
-    pub fn exactly(names: impl IntoIterator<Item = String>) -> Self {
+    pub fn exactly(names: impl IntoIterator<Item = Arc<str>>) -> Self {
         Self { names: names.into_iter().collect(), closed: true }
     }
 
@@ -161,7 +160,10 @@ impl FieldNames {
 
     /// The sentence for a name that is not known, with the closest one that is.
     pub fn unknown(&self, name: &str) -> String {
-        let hint = closest(name, self.names.iter().map(String::as_str));
+        let reserved = RESERVED.iter().filter(|_| !self.closed).map(|(name, _)| *name);
+        let mut known: Vec<&str> = self.names.iter().map(|name| &**name).chain(reserved).collect();
+        known.sort_unstable();
+        let hint = closest(name, known);
         let hint = hint.map(|known| format!(" Did you mean {known}?")).unwrap_or_default();
         format!(" There is no field {name}.{hint}")
     }

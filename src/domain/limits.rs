@@ -4,6 +4,8 @@
 pub const MAX_EXPORT_ROWS: u64 = 1_000_000;
 /// Rows up to which a background export does not wait behind larger ones.
 pub const SMALL_EXPORT_ROWS: u64 = 10_000;
+/// Rows up to which an export that calls no scripts is made on one thread.
+pub const FEW_EXPORT_ROWS: u64 = 100;
 /// Runs of one export that may be interrupted before it is given up (reliability.md 3.1).
 pub const MAX_ATTEMPTS: u32 = 3;
 /// Tasks in each JSON file of a zip (contract 2, JSON).

@@ -1,21 +1,21 @@
 //! One run of an export that is owed: counted on disk before the work, settled in one edit after it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::app::queue::{Job, Running};
 use crate::domain::export_log::State;
 use crate::domain::limits::MAX_ATTEMPTS;
-use crate::domain::{Download, Error, ExportLog, Id, Kind, Result};
+use crate::domain::{Column, ColumnKind, Download, Error, ExportLog, Id, Kind, Result};
 use crate::kit::fail;
 use crate::kit::meter::{Meter, Stop};
 
 use super::ask::Wish;
 use super::plan::resolve;
+use super::run::{draft, put};
 use super::submit::{done, job, leave_nothing};
-use super::{Finished, Plan, keep, once, owing};
+use super::{Finished, Plan, once, owing};
 
 /// How long a store that cannot be written is left alone.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -70,9 +70,8 @@ pub fn rescue(app: &App) -> Result<()> {
         app.store
             .edit(|edit| given_up.into_iter().try_for_each(|log| owing::settle(app, edit, interrupted(app, log))))?;
     }
-    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
     for log in owed {
-        asked.insert(once::twin(&log.caller, log.body.as_bytes()), log.id);
+        app.asked.of(&log.caller).insert(once::twin(&log.caller, log.body.as_bytes()), log.id);
         app.queue.push_owed(job(&log));
     }
     Ok(())
@@ -126,7 +125,7 @@ fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
     let plan = resolve(app, wish, log.id, log.asked, meter)?;
     fail::place("selected");
     check_space(app, &plan)?;
-    keep(app, plan, meter, true)
+    put(app, draft(app, plan, meter)?, meter, true)
 }
 
 /// # Errors
@@ -134,19 +133,12 @@ fn make(app: &App, log: &ExportLog, meter: &Meter) -> Result<Finished> {
 fn check_space(app: &App, plan: &Plan) -> Result<()> {
     /// Rows below which a file is too small to matter.
     const LARGE: u64 = 10_000;
-    /// Bytes of a cell, and of a task, once deflated; rather too many.
-    const CELL: u64 = 16;
-    const TASK: u64 = 600;
     /// Left to the store and to everybody else.
     const RESERVE: u64 = 64 << 20;
     if plan.rows() < LARGE {
         return Ok(());
     }
-    let row = match (plan.download, plan.columns.len() as u64) {
-        (_, 0) => TASK,
-        (Download::Xlsx, columns) => columns * CELL,
-        (_, columns) => columns * CELL * 4,
-    };
+    let row = bytes_of_row(plan.download, &plan.columns);
     let (needed, free) = (plan.rows() * row + RESERVE, app.storage.folder().free_bytes()?);
     if free >= needed {
         return Ok(());
@@ -160,6 +152,20 @@ fn check_space(app: &App, plan: &Plan) -> Result<()> {
             mb(free)
         ),
     ))
+}
+
+/// Bytes on disk of a row and of all that is made for it, once deflated; rather too many.
+fn bytes_of_row(download: Download, columns: &[Column]) -> u64 {
+    const CELL: u64 = 16;
+    const TASK: u64 = 600;
+    /// The items of a list have a sheet of their own, and lie beside the file until it is written.
+    const LIST: u64 = 2 * 100;
+    let lists = columns.iter().filter(|column| column.kind == ColumnKind::List).count() as u64;
+    match (download, columns.len() as u64) {
+        (_, 0) => TASK,
+        (Download::Xlsx, columns) => columns * CELL + lists * LIST,
+        (_, columns) => columns * CELL * 4,
+    }
 }
 
 /// The record of an export whose run has come to an end.
@@ -222,7 +228,7 @@ fn interrupted(app: &App, mut log: ExportLog) -> ExportLog {
 /// From now on the same wish is a new one.
 pub(super) fn forget(app: &App, log: &ExportLog) {
     let twin = once::twin(&log.caller, log.body.as_bytes());
-    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut asked = app.asked.of(&log.caller);
     if asked.get(&twin) == Some(&log.id) {
         asked.remove(&twin);
     }
@@ -231,4 +237,18 @@ pub(super) fn forget(app: &App, log: &ExportLog) {
 /// Whether this export is in the queue's hands.
 pub(super) fn is_at_work(app: &App, organization: Id, id: Id) -> bool {
     app.queue.find(organization, id).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_takes_space_for_its_items_beside_the_file_and_in_it() {
+        let column = |kind| Column { id: "c".into(), header: "c".into(), kind, format: None, width: None };
+        let [plain, list] = [ColumnKind::Auto, ColumnKind::List].map(column);
+        let row = |columns: &[Column]| bytes_of_row(Download::Xlsx, columns);
+        assert_eq!(row(&[plain.clone(), list.clone()]) - row(&[plain.clone(), plain.clone()]), 200);
+        assert_eq!(bytes_of_row(Download::Csv, &[list]), bytes_of_row(Download::Csv, &[plain]));
+    }
 }

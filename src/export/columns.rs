@@ -1,5 +1,6 @@
 //! Which columns a file has, and what stands above them (contract 2).
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::field::{DEFAULT_COLUMNS, FieldKind, SWITCHES, reserved};
@@ -39,24 +40,23 @@ impl Media {
 }
 
 /// The columns asked for by name, in that order. A media component stands for its keys among `seen`.
-pub fn chosen(fields: &[String], flows: &[Flow], seen: &[String]) -> Vec<Column> {
-    let media = Media::from_switches(fields);
-    let mut columns = Columns::new(flows, media);
+pub fn chosen<'a>(fields: &[String], flows: impl Iterator<Item = &'a Flow>, seen: &'a [String]) -> Vec<Column> {
+    let mut columns = Columns::new(flows, seen, Media::from_switches(fields));
     for field in fields.iter().filter(|field| !SWITCHES.contains(&field.as_str())) {
-        columns.add(field, seen);
+        columns.add(field);
     }
     columns.finish()
 }
 
 /// The columns of a workbook that nobody shaped: the reserved ones, the components of `flows` in
 /// page order, then every other key among `seen`, by name.
-pub fn default(flows: &[Flow], seen: &[String]) -> Vec<Column> {
-    let mut columns = Columns::new(flows, Media::from_switches(&[]));
+pub fn default<'a>(flows: impl Iterator<Item = &'a Flow> + Clone, seen: &'a [String]) -> Vec<Column> {
+    let mut columns = Columns::new(flows.clone(), seen, Media::from_switches(&[]));
     for name in DEFAULT_COLUMNS {
         columns.add_key(name);
     }
-    for component in flows.iter().flat_map(Flow::components) {
-        columns.add(&component.id, seen);
+    for component in flows.flat_map(Flow::components) {
+        columns.add(&component.id);
     }
     let mut others: Vec<_> = seen.iter().collect();
     others.sort_unstable();
@@ -82,29 +82,46 @@ pub(super) fn tell_apart<'a>(columns: impl Iterator<Item = &'a mut Column>) {
 
 struct Columns<'a> {
     components: HashMap<&'a str, &'a Component>,
+    /// The keys that some task has.
+    seen: &'a [String],
+    /// Those among them that belong to a component, once they are asked for.
+    companions: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
     media: Media,
     keys: Vec<String>,
     known: HashSet<String>,
 }
 
 impl<'a> Columns<'a> {
-    fn new(flows: &'a [Flow], media: Media) -> Self {
+    fn new(flows: impl Iterator<Item = &'a Flow>, seen: &'a [String], media: Media) -> Self {
         let mut components = HashMap::new();
-        for component in flows.iter().flat_map(Flow::components) {
+        for component in flows.flat_map(Flow::components) {
             components.entry(component.id.as_str()).or_insert(component);
         }
-        Self { components, media, keys: Vec::new(), known: HashSet::new() }
+        let companions = OnceCell::new();
+        Self { components, seen, companions, media, keys: Vec::new(), known: HashSet::new() }
+    }
+
+    /// The keys that belong to this component, and it itself where a task has it.
+    fn keys_of(&self, component: &str) -> Vec<&'a str> {
+        let find = || {
+            let mut found: HashMap<&str, Vec<&str>> = HashMap::new();
+            for key in self.seen {
+                let id = self.component_of(key).map_or(key.as_str(), |(id, _)| id);
+                found.entry(id).or_default().push(key);
+            }
+            found
+        };
+        self.companions.get_or_init(find).get(component).cloned().unwrap_or_default()
     }
 
     /// A component with its companions (`<id>_unit`, `<id>_0_url`, ...), or a plain key.
-    fn add(&mut self, name: &str, seen: &[String]) {
+    fn add(&mut self, name: &str) {
         if reserved(name).is_some() || !self.components.contains_key(name) {
             return self.add_key(name);
         }
-        let mut companions: Vec<_> =
-            seen.iter().filter(|key| self.component_of(key).is_some_and(|(id, _)| id == name)).collect();
-        companions.sort_by_key(|key| numbered(key));
-        if companions.is_empty() || seen.iter().any(|key| key == name) {
+        let (own, mut companions): (Vec<_>, Vec<_>) = self.keys_of(name).into_iter().partition(|key| *key == name);
+        companions.sort_by_cached_key(|key| numbered(key));
+        if companions.is_empty() || !own.is_empty() {
             self.add_key(name);
         }
         for key in companions {
@@ -121,16 +138,8 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// The component that a companion key belongs to, and what the key adds to its id.
     fn component_of<'k>(&self, key: &'k str) -> Option<(&'k str, &'k str)> {
-        if self.components.contains_key(key) {
-            return None;
-        }
-        let mut ends = key.match_indices('_').map(|(place, _)| place);
-        ends.find_map(|end| {
-            let (id, rest) = (&key[..end], &key[end + 1..]);
-            (self.components.contains_key(id) && is_companion(rest)).then_some((id, rest))
-        })
+        component_of(&self.components, key)
     }
 
     fn finish(self) -> Vec<Column> {
@@ -176,6 +185,18 @@ impl<'a> Columns<'a> {
             (None, _) => ColumnKind::Auto,
         }
     }
+}
+
+/// The component that a companion key belongs to, and what the key adds to its id.
+fn component_of<'k>(components: &HashMap<&str, &Component>, key: &'k str) -> Option<(&'k str, &'k str)> {
+    if components.contains_key(key) {
+        return None;
+    }
+    let mut ends = key.match_indices('_').map(|(place, _)| place);
+    ends.find_map(|end| {
+        let (id, rest) = (&key[..end], &key[end + 1..]);
+        (is_companion(rest) && components.contains_key(id)).then_some((id, rest))
+    })
 }
 
 /// How the answers to a component become cells, whatever its flow or config calls it.
@@ -248,12 +269,12 @@ mod tests {
                 {"id":"h","component":"input","title":"Size"}]"#,
         );
         let seen = names(&["pic_10_url", "pic_9_url", "pic_9_path", "w", "w_unit", "h", "zebra"]);
-        let columns = chosen(&names(&["status", "pic", "w", "h"]), std::slice::from_ref(&flow), &seen);
+        let columns = chosen(&names(&["status", "pic", "w", "h"]), [&flow].into_iter(), &seen);
         assert_eq!(
             headers(&columns),
             ["status", "Door 9 path", "Door 9 url", "Door 10 url", "Size (w)", "Size unit", "Size (h)"]
         );
-        let all = default(std::slice::from_ref(&flow), &seen);
+        let all = default([&flow].into_iter(), &seen);
         assert_eq!(headers(&all).last(), Some(&"zebra"));
         assert_eq!(all.len(), DEFAULT_COLUMNS.len() + 7);
     }
@@ -265,10 +286,7 @@ mod tests {
         );
         let seen = names(&["pic_0_url", "pic_0_path", "s_url"]);
         let of = |fields: &[&str]| {
-            chosen(&names(fields), std::slice::from_ref(&flow), &seen)
-                .into_iter()
-                .map(|column| column.id)
-                .collect::<Vec<_>>()
+            chosen(&names(fields), [&flow].into_iter(), &seen).into_iter().map(|column| column.id).collect::<Vec<_>>()
         };
         assert_eq!(of(&["pic", "s", "url"]), ["pic_0_url", "s_url"]);
         assert_eq!(of(&["pic", "s", "hideSignature", "path"]), ["pic_0_path"]);

@@ -38,9 +38,11 @@ pub use once::replay;
 pub use owing::again;
 pub use plan::{Plan, plan};
 pub use preview::{Estimate, Preview, preview};
-pub use run::{Finished, Outcome, keep, stream};
+pub use run::{Finished, Outcome, stream};
 pub use submit::{broken_off, direct, direct_record, streamed, submit};
 pub use telling::{Tried, tell, tried};
+
+use std::sync::Arc;
 
 use crate::domain::field::FieldNames;
 use crate::domain::{Caller, Error, Filter, Id, Kind, Result};
@@ -53,8 +55,10 @@ use crate::store::View;
 pub fn field_names(view: &View, organization: Id) -> Result<FieldNames> {
     let catalog = view.catalog(organization)?;
     let flows = view.flows(organization)?;
-    let components = flows.iter().flat_map(|flow| flow.components()).map(|component| component.id.clone());
-    Ok(FieldNames::new(catalog.names().map(str::to_owned).chain(components)))
+    // Most of the components' ids are keys of tasks already.
+    let ids = flows.iter().flat_map(|flow| flow.components()).map(|component| component.id.as_str());
+    let others = ids.filter(|id| !catalog.contains(id)).map(Arc::from);
+    Ok(FieldNames::new(catalog.shared_names().cloned().chain(others)))
 }
 
 /// Narrows a filter to what the caller may see, and says so.

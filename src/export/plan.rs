@@ -110,7 +110,7 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
     meter.enter(Stage::Selecting);
     let mut ask = ask(app, wish)?;
     let pool = app.pool_for(ask.selection.take);
-    let selected = pool.install(|| ask.view.select(&ask.selection))?;
+    let selected = ask.view.select_on(pool, &ask.selection)?;
     ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;
     let organization = wish.caller.organization;
     let facts = about::asked(&ask.view, wish.caller, &ask, asked, ask.snapshot)?;
@@ -122,7 +122,10 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
             used.config = Some((&configured.config).into());
             scripted(app, &ask, configured)
         }
-        None => pool.install(|| unshaped(&mut ask, &selected.ids))?,
+        None => {
+            let hands = app.hands_for(selected.ids.len() as u64, false);
+            hands.run(|| unshaped(&mut ask, &selected.ids))?
+        }
     };
     if let Shape::Scripted(scripted) = &shape {
         used.scripts = scripted.used();
@@ -196,7 +199,7 @@ fn resolve_columns(
         Some(fields) => {
             let catalog = view.catalog(organization)?;
             let seen: Vec<String> = catalog.names().map(str::to_owned).collect();
-            let columns = columns::chosen(&fields, &view.flows(organization)?, &seen);
+            let columns = columns::chosen(&fields, view.flows(organization)?.iter(), &seen);
             if columns.is_empty() {
                 return Err(Error::invalid("The fields field leaves no column. Name at least one field to write."));
             }
@@ -205,11 +208,11 @@ fn resolve_columns(
         None if copied => Ok(Vec::new()),
         None => {
             let seen = view.seen(organization, ids)?;
-            let mut flows = view.flows(organization)?;
-            flows.retain(|flow| seen.flows.contains(&flow.id));
+            let flows = view.flows(organization)?;
+            let flows = flows.iter().filter(|flow| seen.flows.contains(&flow.id));
             let seen: Vec<String> =
                 seen.keys.into_iter().filter(|key| crate::domain::field::reserved(key).is_none()).collect();
-            Ok(columns::default(&flows, &seen))
+            Ok(columns::default(flows, &seen))
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::kit::fail;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
 use crate::render::{self, About, Renderer, Row, Spec, media_type};
-use crate::storage::{Patience, Stored};
+use crate::storage::{Draft, Patience, Stored};
 
 use super::Plan;
 use super::shape::Told;
@@ -65,16 +65,34 @@ pub struct Finished {
     pub stored: Stored,
 }
 
-/// Runs a plan into a file that is kept. The key derives from the export's id, so that a
-/// second run of the same export takes the place of the first.
+/// A run whose file is whole and is still to be kept.
+pub(super) struct Drafted {
+    pub draft: Draft,
+    outcome: Outcome,
+    key: String,
+    name: String,
+    kind: &'static str,
+}
+
+/// Runs a plan into a file. Its key derives from the export's id, so that a second run of the same
+/// export takes the place of the first.
 ///
 /// # Errors
 /// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
-pub fn keep(app: &App, plan: Plan, meter: &Meter, background: bool) -> Result<Finished> {
+pub(super) fn draft(app: &App, plan: Plan, meter: &Meter) -> Result<Drafted> {
     let (name, kind) = (plan.file_name(), plan.extension());
     let key = format!("{}.{kind}", app.key_stem(plan.organization, plan.id, plan.asked));
     let mut draft = app.storage.folder().create()?;
-    let mut outcome = stream(app, plan, &mut draft, meter)?;
+    let outcome = stream(app, plan, &mut draft, meter)?;
+    Ok(Drafted { draft, outcome, key, name, kind })
+}
+
+/// Keeps the file.
+///
+/// # Errors
+/// `Canceled` when told to stop, else what storage answers; nothing is left behind.
+pub(super) fn put(app: &App, drafted: Drafted, meter: &Meter, background: bool) -> Result<Finished> {
+    let Drafted { draft, mut outcome, key, name, kind } = drafted;
     meter.enter(Stage::Storing);
     fail::place("before-put");
     go_on(meter)?;
@@ -121,8 +139,8 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
     let rows = plan.rows();
     meter.expect(rows);
     meter.enter(Stage::Rendering);
-    let pool = app.pool_for(Some(rows));
-    let sample = pool.install(|| sample(&plan))?;
+    let hands = app.hands_for(rows, plan.shape.calls_scripts());
+    let sample = hands.run(|| sample(&plan))?;
     let mut renderer = Renderer::new(spec(app, &plan), &sample)?;
     renderer.begin(out)?;
     let encoder = renderer.encoder();
@@ -137,7 +155,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
     // Each file of a zip is a block, and has a number of rows that is promised.
     let spans = Spans::new(&plan, rows_per_block, plan.extension() == "zip");
     let mut faults = FaultTally::default();
-    ordered(pool, spans, encode, |(rows, block, more)| {
+    ordered(hands, spans, encode, |(rows, block, more)| {
         go_on(meter)?;
         renderer.place(block, out)?;
         faults.append(more);
@@ -145,7 +163,7 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
         Ok::<_, Error>(())
     })?;
     let encode = |part: render::Part| go_on(meter).and_then(|()| part.encode());
-    ordered(pool, renderer.parts()?.into_iter(), encode, |block| {
+    ordered(hands, renderer.parts()?.into_iter(), encode, |block| {
         go_on(meter).and_then(|()| renderer.place(block, out))
     })?;
     let about = About { facts: plan.facts(), faults };

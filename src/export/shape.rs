@@ -49,6 +49,11 @@ pub(super) struct Calls {
 }
 
 impl Shape {
+    /// Whether scripts are called for it.
+    pub(super) fn calls_scripts(&self) -> bool {
+        matches!(self, Self::Scripted(_))
+    }
+
     /// What is to be read of each task.
     pub(super) fn keys(&self) -> &[String] {
         match self {

@@ -1,8 +1,6 @@
 //! From a request to a promise: a background export that is on disk before it is answered, and a
 //! direct one that is in the log once its file is there.
 
-use std::sync::PoisonError;
-
 use crate::app::App;
 use crate::app::queue::Job;
 use crate::domain::export_log::{File, State};
@@ -12,7 +10,11 @@ use crate::kit::meter::Meter;
 use crate::store::{Edit, Selection};
 
 use super::ask::{Configured, Wish, ask};
-use super::{Finished, Outcome, Plan, keep, once, run};
+use super::run::put;
+use super::{Finished, Outcome, Plan, once, run};
+
+/// Bytes of a file that may be in memory for each request that is being answered.
+const LITTLE_BYTES: u64 = 64 * 1024;
 
 /// Takes in a background export: its record and its place in the queue are on disk when this
 /// returns. What the caller asks for already, or asked for under the same key, is given back instead.
@@ -24,7 +26,7 @@ pub fn submit(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Re
     let log = record(app, caller, body, once)?;
     let twin = once::twin(caller, body);
     // Held to the end, so that of two equal requests at once the second sees the first.
-    let mut asked = app.asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut asked = app.asked.of(caller);
     let on_its_way = asked.get(&twin).copied();
     fail::place("before-submit");
     let before = app.store.edit_together(|edit| accept(app, edit, &log, on_its_way))?;
@@ -32,7 +34,7 @@ pub fn submit(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Re
         return Ok(before);
     }
     asked.insert(twin, log.id);
-    // There was room a moment ago, and all who push hold the same lock.
+    // There was room a moment ago, and all who push for this user hold the same lock.
     if app.queue.push(job(&log)).is_err() {
         app.queue.push_owed(job(&log));
     }
@@ -47,7 +49,8 @@ pub(super) fn job(log: &ExportLog) -> Job {
 }
 
 /// The direct export: keeps the file and writes it into the log. Another request under the same key
-/// may have come first; then its export is given back and nothing is left of this one.
+/// may have come first; then its export is given back and nothing is left of this one. The turn ends
+/// once a small file is made: while it waits for the disk others can be made.
 ///
 /// # Errors
 /// `Canceled` when told to stop, else what store, render or storage answer; nothing is left behind.
@@ -58,9 +61,10 @@ pub fn direct(
     plan: Plan,
     meter: &Meter,
     once: Option<&str>,
+    turn: impl Sized,
 ) -> Result<ExportLog> {
     let log = direct_record(caller, body, &plan, once)?;
-    let made = kept(app, &log, plan, meter);
+    let made = kept(app, &log, plan, meter, turn);
     match &made {
         Ok(made) if made.id != log.id => {}
         Ok(made) => app.metrics.ended(made, State::Done, meter),
@@ -75,8 +79,10 @@ pub fn broken_off(app: &App, log: &ExportLog, error: &Error, meter: &Meter) {
     app.metrics.ended(log, state, meter);
 }
 
-fn kept(app: &App, log: &ExportLog, plan: Plan, meter: &Meter) -> Result<ExportLog> {
-    let finished = keep(app, plan, meter, false)?;
+fn kept(app: &App, log: &ExportLog, plan: Plan, meter: &Meter, turn: impl Sized) -> Result<ExportLog> {
+    let drafted = run::draft(app, plan, meter)?;
+    let _turn = Some(turn).filter(|_| drafted.draft.size() > LITTLE_BYTES);
+    let finished = put(app, drafted, meter, false)?;
     let key = finished.key.clone();
     let log = done(app, log.clone(), finished);
     let written = run::go_on(meter).and_then(|()| {
@@ -140,7 +146,7 @@ pub fn streamed(app: &App, log: ExportLog, outcome: Outcome, meter: &Meter) -> R
 fn record(app: &App, caller: &Caller, body: &[u8], once: Option<&str>) -> Result<ExportLog> {
     let ask = ask(app, Wish { caller, body, pinned: None })?;
     let counted = Selection { skip: 0, take: Some(0), ..ask.selection.clone() };
-    let matched = app.small_pool.install(|| ask.view.select(&counted))?.matched;
+    let matched = ask.view.select_on(&app.small_pool, &counted)?.matched;
     let rows = ask.rows(matched);
     ask.check_rows(app, rows, matched)?;
     let asked = app.clock.now();

@@ -110,7 +110,8 @@ impl Template {
 
     /// What a request may name in `fields`.
     pub(super) fn names(&self) -> FieldNames {
-        FieldNames::exactly(self.columns.iter().flat_map(|drawn| [drawn.field.clone(), drawn.column.id.clone()]))
+        let names = self.columns.iter().flat_map(|drawn| [&drawn.field, &drawn.column.id]);
+        FieldNames::exactly(names.map(|name| name.as_str().into()))
     }
 
     /// The columns that are asked for, in that order; all of them without a name among `fields`.

@@ -190,7 +190,7 @@ fn an_export_is_run_again_as_a_new_entry_and_deleted_with_its_file() {
     let ana = caller("ana");
     let body = br#"{"download":"csv","limit":7}"#;
     let plan = plan(&app, &ana, body, &Default::default()).unwrap();
-    let first = direct(&app, &ana, body, plan, &Default::default(), None).unwrap();
+    let first = direct(&app, &ana, body, plan, &Default::default(), None, ()).unwrap();
     assert_eq!((first.state, first.rows, first.matched, files(&data)), (State::Done, 7, 300, 1));
     let again = retry(&app, &ana, first.id).unwrap();
     assert_eq!(retry(&app, &ana, again.id).unwrap_err().kind, Kind::Conflict);

@@ -23,7 +23,7 @@ const MOST_ON_PAGE: u64 = 1_000;
 /// `GET /flows`
 pub(super) async fn flows(State(shared): State<Shared>, headers: HeaderMap, uri: Uri) -> Answer {
     let caller = shared.caller(&headers, Permission::ViewFlow)?;
-    Ok(work(move || list(&shared, &uri, "flows", shared.app.store.view()?.flows(caller.organization)?)).await?)
+    Ok(work(move || list(&shared, &uri, "flows", &shared.app.store.view()?.flows(caller.organization)?)).await?)
 }
 
 /// `GET /flow/{id}`
@@ -81,7 +81,7 @@ pub(super) async fn hubs(State(shared): State<Shared>, headers: HeaderMap, uri: 
     Ok(work(move || {
         let mut hubs = shared.app.store.view()?.hubs(caller.organization)?;
         hubs.retain(|hub| may_see(&caller, hub.id));
-        list(&shared, &uri, "hubs", hubs)
+        list(&shared, &uri, "hubs", &hubs)
     })
     .await?)
 }
@@ -163,14 +163,14 @@ fn shown(status: StatusCode, message: &str, key: &str, thing: &impl Serialize) -
     Ok(reply::raw(status, message, key, &json))
 }
 
-fn list<T: Serialize>(shared: &Shared, uri: &Uri, key: &str, all: Vec<T>) -> Result<Response> {
+fn list<T: Serialize>(shared: &Shared, uri: &Uri, key: &str, all: &[T]) -> Result<Response> {
     let mut params = query(uri);
     let number = params.integer("page", 1, u64::MAX).unwrap_or(1);
     let size = params.integer("limit", 1, MOST_ON_PAGE).unwrap_or(DEFAULT_PAGE);
     params.finish()?;
     let page = Page { number, size, total: all.len() as u64 };
     let skip = usize::try_from(page.skip()).unwrap_or(usize::MAX);
-    let shown: Vec<T> = all.into_iter().skip(skip).take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
+    let shown: Vec<&T> = all.iter().skip(skip).take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
     let mut frame = page.frame(&shared.app.public_url(), uri, shown.len() as u64);
     frame["data"] = serde_json::to_value(shown).map_err(|error| Error::internal("http", error))?;
     let mut more = Map::new();

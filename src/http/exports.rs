@@ -54,30 +54,42 @@ pub(super) async fn export(Extract(shared): Extract<Shared>, headers: HeaderMap,
     direct(shared, headers, caller, body, once).await
 }
 
+/// What became of a direct export on the thread that began it.
+enum Begun {
+    /// Its file is kept and in the log.
+    Kept(ExportLog),
+    /// Another request under the same key came first.
+    Before(ExportLog),
+    /// The client wants the file itself.
+    Planned(Box<(Plan, ExportLog, OwnedSemaphorePermit)>),
+}
+
 async fn direct(shared: Shared, headers: HeaderMap, caller: Caller, body: Vec<u8>, once: Option<String>) -> Answer {
     let turn = turn(&shared).await?;
     let leaving = StopOnDrop(Meter::new());
-    let (planner, meter, asker, asked) = (shared.clone(), leaving.0.clone(), caller.clone(), body.clone());
+    let (app, meter, asker) = (Arc::clone(&shared.app), leaving.0.clone(), caller.clone());
     // The turn goes with the work: one that nobody waits for any more still takes its place.
-    let (plan, turn) = work(move || {
+    let begun = work(move || {
         if meter.stopped().is_some() {
             return Err(Error::new(Kind::Canceled, "The client left."));
         }
-        Ok((export::plan(&planner.app, &asker, &asked, &meter)?, turn))
-    })
-    .await?;
-    if wants_file(&headers, &plan) {
-        let log = export::direct_record(&caller, &body, &plan, None)?;
-        return Ok(streamed(shared, plan, log, turn, leaving).await?);
+        let plan = export::plan(&app, &asker, &body, &meter)?;
+        if wants_file(&headers, &plan) {
+            let log = export::direct_record(&asker, &body, &plan, None)?;
+            return Ok(Begun::Planned(Box::new((plan, log, turn))));
+        }
+        let id = plan.id;
+        let log = export::direct(&app, &asker, &body, plan, &meter, once.as_deref(), turn)?;
+        Ok(if log.id == id { Begun::Kept(log) } else { Begun::Before(log) })
+    });
+    match begun.await? {
+        Begun::Kept(log) => Ok(answer(&shared.app, &log, true)),
+        Begun::Before(log) => answer_again(&shared, caller, log).await,
+        Begun::Planned(planned) => {
+            let (plan, log, turn) = *planned;
+            Ok(streamed(shared, plan, log, turn, leaving).await?)
+        }
     }
-    let (app, meter, asker, id) = (Arc::clone(&shared.app), leaving.0.clone(), caller.clone(), plan.id);
-    let log = work(move || {
-        let _turn = turn;
-        export::direct(&app, &asker, &body, plan, &meter, once.as_deref())
-    })
-    .await?;
-    // Another request under the same key may have come first.
-    if log.id == id { Ok(answer(&shared.app, &log, true)) } else { answer_again(&shared, caller, log).await }
 }
 
 /// The key under which the caller asks for it once and no more: of the header, or of the body.

@@ -162,7 +162,7 @@ fn page(shared: &Shared, caller: &Caller, uri: &Uri) -> Result<Response> {
     let whole = lazy && cursor.is_some();
     let (skip, take) = if whole { (0, None) } else { (wanted.skip(), Some(size)) };
     let selection = Selection { organization, filter: selecting.filter, order: selecting.order, skip, take };
-    let Selected { matched, mut ids } = app.small_pool.install(|| view.select(&selection))?;
+    let Selected { matched, mut ids } = view.select_on(&app.small_pool, &selection)?;
     if let (true, Some(Ok(cursor))) = (lazy, cursor) {
         let place = ids.iter().position(|id| *id == cursor).ok_or_else(|| {
             Error::invalid("The selected cursor is invalid. Its task is not among these any more; start without it.")

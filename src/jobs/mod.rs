@@ -20,6 +20,8 @@ use crate::sweep;
 use outbox::Senders;
 pub use outbox::pass as send_due;
 
+/// Threads that take small exports only, which wait for the disk for longer than they work.
+const SMALL_LANES: usize = 2;
 /// How long a run that was told to stop may take to see it.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
@@ -35,7 +37,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Takes up what is owed from before, and starts as many threads as the settings say and one for
+    /// Takes up what is owed from before, and starts as many threads as the settings say and some for
     /// small exports, so that these do not wait behind large ones.
     ///
     /// # Errors
@@ -43,7 +45,8 @@ impl Workers {
     pub fn start(app: &Arc<App>) -> Result<Self> {
         look_for_bucket(app)?;
         export::rescue(app)?;
-        let lanes = std::iter::repeat_n(Lane::Any, app.settings.export.worker_count()).chain([Lane::Small]);
+        let lanes =
+            std::iter::repeat_n(Lane::Any, app.settings.export.worker_count()).chain([Lane::Small; SMALL_LANES]);
         let threads = lanes.enumerate().map(|(number, lane)| {
             let app = Arc::clone(app);
             let thread = std::thread::Builder::new().name(format!("export-{number}"));

@@ -10,9 +10,34 @@ use rayon::ThreadPool;
 /// Results that may wait for their turn, for each thread of the pool.
 const WAITING_PER_THREAD: usize = 3;
 
-/// Runs `work` on the pool for each input and hands the results to `place` on the calling thread,
-/// in order. The caller had better not be one of the pool's threads, which would then do less of the
-/// work. Only a few results exist at a time, however many inputs there are.
+/// Who does the work.
+#[derive(Debug, Clone, Copy)]
+pub enum Hands<'a> {
+    /// The calling thread: what is small takes longer to be handed over than to be done.
+    Own,
+    /// The threads of a pool.
+    Pool(&'a ThreadPool),
+}
+
+impl<'a> From<&'a ThreadPool> for Hands<'a> {
+    fn from(pool: &'a ThreadPool) -> Self {
+        Self::Pool(pool)
+    }
+}
+
+impl Hands<'_> {
+    /// Does it, and waits for it.
+    pub fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> R {
+        match self {
+            Self::Own => work(),
+            Self::Pool(pool) => pool.install(work),
+        }
+    }
+}
+
+/// Runs `work` for each input and hands the results to `place` on the calling thread, in order. The
+/// caller had better not be one of the pool's threads, which would then do less of the work. Only a
+/// few results exist at a time, however many inputs there are.
 ///
 /// # Errors
 /// The first error in the order of the inputs, of `work` or `place`; what has not started then
@@ -20,9 +45,9 @@ const WAITING_PER_THREAD: usize = 3;
 ///
 /// # Panics
 /// A panic in `work` goes on in the caller, after the others have ended; so does one in `place`.
-pub fn ordered<I, T, R, E>(
-    pool: &ThreadPool,
-    inputs: I,
+pub fn ordered<'a, I, T, R, E>(
+    hands: impl Into<Hands<'a>>,
+    mut inputs: I,
     work: impl Fn(T) -> Result<R, E> + Sync,
     mut place: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E>
@@ -32,6 +57,10 @@ where
     R: Send,
     E: Send,
 {
+    let pool = match hands.into() {
+        Hands::Own => return inputs.try_for_each(|input| place(work(input)?)),
+        Hands::Pool(pool) => pool,
+    };
     let most = pool.current_num_threads() * WAITING_PER_THREAD;
     let stop = AtomicBool::new(false);
     let (done, results) = mpsc::channel();
@@ -113,19 +142,28 @@ mod tests {
 
     #[test]
     fn results_come_in_the_order_of_the_inputs_with_one_thread_and_with_many() {
-        for threads in [1, 2, 7] {
+        let pools = [1, 2, 7].map(pool);
+        for hands in pools.iter().map(Hands::from).chain([Hands::Own]) {
             let mut placed = Vec::new();
             let work = |n: u64| {
                 std::thread::sleep(std::time::Duration::from_micros(n * 37 % 400));
                 Ok::<_, ()>(n)
             };
-            ordered(&pool(threads), 0..500, work, |n| {
+            ordered(hands, 0..500, work, |n| {
                 placed.push(n);
                 Ok(())
             })
             .unwrap();
             assert!(placed.into_iter().eq(0..500));
         }
+    }
+
+    #[test]
+    fn own_hands_stop_at_the_first_error_too() {
+        let mut started = 0;
+        let place = |n| if n == 2 { Err("full") } else { Ok(()) };
+        assert_eq!(ordered(Hands::Own, (0..10).inspect(|_| started += 1), Ok::<u32, &str>, place), Err("full"));
+        assert_eq!(started, 3);
     }
 
     #[test]

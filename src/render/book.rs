@@ -16,7 +16,7 @@ use super::links::SheetLinks;
 use super::mold;
 use super::names::{SheetNames, titles};
 use super::repairs::Repairs;
-use super::skeleton::{ABOUT, Frame, MAIN, Sheet, Skeleton, part_name};
+use super::skeleton::{ABOUT, Fixture, Frame, MAIN, Sheet, Skeleton, part_name};
 use super::widths::{self, fitting};
 use super::{Error, Spec};
 
@@ -50,7 +50,7 @@ impl Book {
             rows: spec.rows,
         };
         let lists = spec.columns.iter().filter(|column| column.kind == ColumnKind::List);
-        let spools = lists.map(|_| Spool::new(&spec.scratch)).collect::<Result<_, _>>()?;
+        let spools = lists.map(|_| Spool::new(&spec.scratch)).collect();
         let skeleton = mold::cast(spec, std::slice::from_ref(&main))?;
         Ok(Self { archive: Archive::new(spec.created), skeleton, current: 0, links: SheetLinks::new(), spools, main })
     }
@@ -63,9 +63,9 @@ impl Book {
 
     /// Writes the parts that do not depend on rows, and `main` up to its first row.
     pub(super) fn begin(&mut self, out: &mut dyn Write) -> Result<(), Error> {
-        for (name, bytes) in &self.skeleton.parts {
-            if FIRST_PARTS.contains(&name.as_str()) {
-                self.archive.whole(name, &piece(bytes)?, out)?;
+        for Fixture { name, piece, .. } in &self.skeleton.parts {
+            if FIRST_PARTS.contains(&&**name) {
+                self.archive.whole(name, piece, out)?;
             }
         }
         self.open_sheet(out)
@@ -133,9 +133,9 @@ impl Book {
         let names: Vec<String> = self.skeleton.frames.iter().map(|frame| frame.name.clone()).collect();
         let sheet = about::sheet(about, repairs, &names, self.frame(last)?)?;
         self.archive.whole(&part_name(last + 1), &piece(&sheet)?, out)?;
-        for (name, bytes) in &self.skeleton.parts {
-            if !FIRST_PARTS.contains(&name.as_str()) {
-                self.archive.whole(name, &piece(bytes)?, out)?;
+        for Fixture { name, piece, .. } in &self.skeleton.parts {
+            if !FIRST_PARTS.contains(&&**name) {
+                self.archive.whole(name, piece, out)?;
             }
         }
         self.archive.finish(out)

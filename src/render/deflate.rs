@@ -12,6 +12,9 @@ pub(super) const END: [u8; 2] = [0x03, 0x00];
 /// Level 1: four fifths of the work of level 2 at a tenth more bytes, measured on task tables.
 const LEVEL: u32 = 1;
 
+/// Bytes below which a piece is stored.
+const SHORT: usize = 1_024;
+
 /// Deflated bytes and what a zip needs to know of the bytes behind them.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -69,9 +72,45 @@ impl Deflater {
     }
 }
 
-/// One piece of these bytes.
+/// One piece of these bytes. Short ones are stored (RFC 1951, 3.2.4): to begin anew costs more than
+/// they would save.
 pub(super) fn piece(bytes: &[u8]) -> Result<Piece, Error> {
+    if bytes.len() < SHORT {
+        return Ok(stored(bytes));
+    }
     let mut deflater = Deflater::new();
     deflater.push(bytes)?;
     deflater.finish()
+}
+
+/// A block that is not the last one, without compression.
+fn stored(bytes: &[u8]) -> Piece {
+    let length = (bytes.len() as u16).to_le_bytes();
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(bytes);
+    let head = [0, length[0], length[1], !length[0], !length[1]];
+    Piece { bytes: [&head, bytes].concat(), crc, length: bytes.len() as u64 }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn pieces_of_any_length_one_after_another_are_one_stream() {
+        let texts = [0, 1, SHORT - 1, SHORT, 5_000].map(|length| "abcdefg".repeat(length)[..length].to_owned());
+        let mut stream = Vec::new();
+        for text in &texts {
+            let piece = piece(text.as_bytes()).unwrap();
+            assert_eq!(piece.length, text.len() as u64);
+            stream.extend(piece.bytes);
+        }
+        stream.extend(END);
+        let mut read = String::new();
+        flate2::read::DeflateDecoder::new(stream.as_slice()).read_to_string(&mut read).unwrap();
+        assert_eq!(read, texts.concat());
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::bits::Bits;
 
-/// The longest code of literals, lengths and distances.
-pub(super) const LONGEST_CODE: usize = 15;
+/// The longest code that there may be.
+const LONGEST_CODE: usize = 15;
 /// The order in which the lengths of the codes for code lengths are written.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 

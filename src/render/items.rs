@@ -1,12 +1,13 @@
 //! The items of lists and bills on their way from the cells of `main` to sheets of their own: while
-//! `main` is written they go to a file, deflated, and their keys and number are counted; afterwards
-//! the file is read in parts, each of which becomes a block of rows on any core.
+//! `main` is written they are kept, deflated and in a file unless they are few, and their keys and
+//! number are counted; afterwards they are read in parts, each of which becomes a block of rows on any
+//! core.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -17,12 +18,16 @@ use crate::kit::scratch::nameless;
 
 use super::block::{Block, Encoder, Shared};
 use super::cell::of_json;
-use super::deflate::{Deflater, END, Piece};
+use super::deflate::{Deflater, END};
 use super::widths::cell_width;
 use super::{Error, Row};
 
 /// Bytes that are gathered before they are deflated.
 const GATHER: usize = 128 * 1024;
+/// Bytes of a block's items below which deflating them costs more than it saves.
+const SHORT: usize = 32 * 1024;
+/// Bytes of the items of a list that stay in memory.
+const IN_MEMORY: usize = 64 * 1024;
 /// Rows of a sheet that are encoded as one.
 const PART_ITEMS: u64 = 8_192;
 /// Items of a block that are looked at for the widths of columns.
@@ -77,7 +82,8 @@ pub(super) struct Gathered {
 pub(super) struct Batch {
     keys: Keys,
     items: u64,
-    piece: Option<Piece>,
+    bytes: Vec<u8>,
+    deflated: bool,
 }
 
 impl Gathered {
@@ -109,42 +115,52 @@ impl Gathered {
     }
 
     pub(super) fn finish(mut self) -> Result<Batch, Error> {
-        if !self.waiting.is_empty() {
+        let deflated = self.deflater.is_some() || self.waiting.len() > SHORT;
+        if deflated {
             self.deflate()?;
         }
-        let piece = self.deflater.map(Deflater::finish).transpose()?;
-        Ok(Batch { keys: self.keys, items: self.items, piece })
+        let bytes = match self.deflater {
+            Some(deflater) => deflater.finish()?.bytes,
+            None => self.waiting,
+        };
+        Ok(Batch { keys: self.keys, items: self.items, bytes, deflated })
     }
 }
 
-/// All items of one list, in a file that has no name any more.
+/// All items of one list.
 pub(super) struct Spool {
     pub(super) keys: Keys,
-    file: Arc<File>,
+    scratch: PathBuf,
+    kept: Kept,
     end: u64,
     batches: Vec<Stretch>,
 }
 
-/// Where the items of one block lie in the file.
+/// Where the items of one block lie among those that are kept.
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
     start: u64,
     length: usize,
     items: u64,
+    deflated: bool,
 }
 
 impl Spool {
-    pub(super) fn new(scratch: &Path) -> Result<Self, Error> {
-        Ok(Self { keys: Keys::default(), file: Arc::new(nameless(scratch)?), end: 0, batches: Vec::new() })
+    pub(super) fn new(scratch: &Path) -> Self {
+        let (keys, kept) = (Keys::default(), Kept::Memory(Arc::default()));
+        Self { keys, scratch: scratch.to_owned(), kept, end: 0, batches: Vec::new() }
     }
 
     /// Takes in the items of the next block.
     pub(super) fn append(&mut self, batch: Batch) -> Result<(), Error> {
         self.keys.append(batch.keys);
-        let Some(piece) = batch.piece else { return Ok(()) };
-        (&*self.file).write_all(&piece.bytes)?;
-        self.batches.push(Stretch { start: self.end, length: piece.bytes.len(), items: batch.items });
-        self.end += piece.bytes.len() as u64;
+        let Batch { items, bytes, deflated, .. } = batch;
+        if items == 0 {
+            return Ok(());
+        }
+        self.kept.append(&bytes, &self.scratch)?;
+        self.batches.push(Stretch { start: self.end, length: bytes.len(), items, deflated });
+        self.end += bytes.len() as u64;
         Ok(())
     }
 
@@ -159,11 +175,48 @@ impl Spool {
     pub(super) fn parts(&self, first_sheet: usize, shared: &Arc<Shared>) -> Vec<Part> {
         let part = |(stretch, cut): (Stretch, Cut)| Part {
             shared: Arc::clone(shared),
-            file: Arc::clone(&self.file),
+            kept: self.kept.clone(),
             stretch,
             cut: Cut { sheet: first_sheet + cut.sheet, ..cut },
         };
         cuts(&self.batches, MAX_SHEET_ROWS - 1, PART_ITEMS).into_iter().map(part).collect()
+    }
+}
+
+/// The bytes of items: in memory while they are few, else in a file that has no name any more.
+#[derive(Debug, Clone)]
+enum Kept {
+    Memory(Arc<Vec<u8>>),
+    File(Arc<File>),
+}
+
+impl Kept {
+    fn append(&mut self, bytes: &[u8], scratch: &Path) -> io::Result<()> {
+        match self {
+            Self::Memory(kept) if kept.len() + bytes.len() <= IN_MEMORY => {
+                Arc::make_mut(kept).extend_from_slice(bytes);
+            }
+            Self::Memory(kept) => {
+                let mut file = nameless(scratch)?;
+                file.write_all(kept)?;
+                file.write_all(bytes)?;
+                *self = Self::File(Arc::new(file));
+            }
+            Self::File(file) => (&**file).write_all(bytes)?,
+        }
+        Ok(())
+    }
+
+    fn read(&self, stretch: &Stretch) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; stretch.length];
+        match self {
+            Self::Memory(kept) => {
+                let start = usize::try_from(stretch.start).unwrap_or(usize::MAX);
+                kept.get(start..).unwrap_or_default().read_exact(&mut bytes)?;
+            }
+            Self::File(file) => file.read_exact_at(&mut bytes, stretch.start)?,
+        }
+        Ok(bytes)
     }
 }
 
@@ -196,7 +249,7 @@ fn cuts(stretches: &[Stretch], sheet_rows: u64, part_rows: u64) -> Vec<(Stretch,
 /// Rows of a sheet of items, not yet encoded.
 pub struct Part {
     shared: Arc<Shared>,
-    file: Arc<File>,
+    kept: Kept,
     stretch: Stretch,
     cut: Cut,
 }
@@ -207,10 +260,11 @@ impl Part {
     /// # Errors
     /// When what was kept cannot be read, or the bytes cannot be compressed.
     pub fn encode(self) -> domain::Result<Block> {
-        let mut bytes = vec![0; self.stretch.length];
-        self.file.read_exact_at(&mut bytes, self.stretch.start).map_err(Error::from)?;
-        bytes.extend(END);
-        let mut kept = flate2::read::DeflateDecoder::new(bytes.as_slice());
+        let bytes = self.kept.read(&self.stretch).map_err(Error::from)?;
+        let mut kept: Box<dyn Read> = match self.stretch.deflated {
+            true => Box::new(flate2::read::DeflateDecoder::new(bytes.chain(END.as_slice()))),
+            false => Box::new(bytes.as_slice()),
+        };
         let places: HashMap<&str, usize> = self.shared.item_keys.iter().map(String::as_str).zip(2..).collect();
         let mut block = Encoder(Arc::clone(&self.shared)).block(self.cut.first_row);
         block.sheet = self.cut.sheet;
@@ -261,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_full_sheet_goes_on_in_the_next_and_no_item_is_lost() {
-        let stretches = [3, 0, 10, 1].map(|items| Stretch { start: 0, length: 0, items });
+        let stretches = [3, 0, 10, 1].map(|items| Stretch { start: 0, length: 0, items, deflated: true });
         let cuts: Vec<_> = cuts(&stretches, 5, 4).into_iter().map(|(_, cut)| cut).collect();
         let cut = |sheet, first_row, skip, take| Cut { sheet, first_row, skip, take };
         assert_eq!(

@@ -20,6 +20,8 @@ const FIRST: usize = 128 * 1024;
 const GATHER: usize = 16 * 1024;
 /// Bytes that may lie in the window before old ones are cleared away.
 const FULL: usize = 4 * WINDOW;
+/// What a window may have grown to by one long row and still be kept for the next piece.
+const MOST_SPARED_BYTES: usize = 4 * FULL;
 /// A shorter copy costs as much as its literals.
 const SHORTEST_COPY: usize = 4;
 /// The same for one that reaches further back than about three rows, at more bits for its distance.
@@ -138,12 +140,15 @@ impl LayoutDeflater {
         }
         let piece =
             Piece { bytes: self.tokens.finish(), crc: mem::take(&mut self.crc), length: mem::take(&mut self.length) };
-        window.clear();
-        (self.history, self.gone, self.room) = (0, 0, (window, marks));
-        for places in [&mut self.cells, &mut self.above, &mut self.forms, &mut self.values, &mut self.words] {
-            places.0.fill(0);
+        if window.capacity() <= MOST_SPARED_BYTES {
+            window.clear();
+            marks.clear();
+            (self.history, self.gone, self.room) = (0, 0, (window, marks));
+            for places in [&mut self.cells, &mut self.above, &mut self.forms, &mut self.values, &mut self.words] {
+                places.0.fill(0);
+            }
+            SPARE.set(Some(self));
         }
-        SPARE.set(Some(self));
         piece
     }
 
@@ -196,8 +201,10 @@ impl LayoutDeflater {
         let may_repeat = mark.is_text || end.saturating_sub(mark.value) <= SHORT_NUMBER;
         let slot = if may_repeat { whole(window, mark, end) } else { None };
         let same = slot.and_then(|slot| self.values.replace(slot, self.gone + mark.value));
-        if at < end && same.is_some() {
-            at = self.copy(window, at, same);
+        if at < end {
+            let reached = self.copy(window, at, same);
+            // A value that is longer than a copy can be, or nearly the same.
+            at = if at < reached && reached < end { self.parts(window, reached, end, same) } else { reached };
         }
         if at < end {
             at = self.parts(window, at, end, above);
@@ -351,6 +358,9 @@ mod tests {
     fn nothing_is_an_empty_stream() {
         assert_eq!(there_and_back(&[]).1, b"");
         assert_eq!(there_and_back(&[vec![cell_of(0, b"")]]).1, b"");
+        assert_eq!(there_and_back(&[vec![cell_of(3, b"x")]]).1, b"x");
+        // What was told of the last piece is forgotten, though nothing was taken in.
+        assert_eq!(there_and_back(&[vec![cell_of(0, b"abc")], vec![cell_of(0, b"")]]).1, b"abc");
         assert_eq!(there_and_back(&[vec![cell_of(3, b"x")]]).1, b"x");
     }
 

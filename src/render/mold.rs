@@ -11,7 +11,7 @@ use crate::domain::Zone;
 
 use super::names::titles;
 use super::sheet::letters;
-use super::skeleton::{self, Frame, Sheet, Skeleton, with_dimension};
+use super::skeleton::{self, Fixture, Frame, Sheet, Skeleton, with_dimension};
 use super::{Error, Spec};
 
 /// Molds that are kept; beyond, all are made anew.
@@ -64,7 +64,9 @@ fn molds<T>(look: impl FnOnce(&mut HashMap<Shape, Arc<Skeleton>>) -> T) -> T {
 /// Whether nothing has to be escaped in what is put in, and all of it is written in the usual way.
 fn is_plain(spec: &Spec, sheets: &[Sheet]) -> bool {
     let is_usual = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | ',' | '(' | ')');
-    sheets.iter().all(|sheet| !sheet.columns.is_empty() && sheet.widths.iter().all(|width| WIDTHS.contains(width)))
+    // The library names a range of one cell by that cell.
+    let is_range = |sheet: &Sheet| sheet.columns.len() > 1 || (!sheet.columns.is_empty() && sheet.rows > 0);
+    sheets.iter().all(|sheet| is_range(sheet) && sheet.widths.iter().all(|width| WIDTHS.contains(width)))
         && sheets.iter().map(|sheet| sheet.columns.len()).sum::<usize>() <= MOST_COLUMNS
         && !spec.title.is_empty()
         && spec.title.chars().all(is_usual)
@@ -98,14 +100,14 @@ fn filled(mold: &Skeleton, spec: &Spec, sheets: &[Sheet]) -> Result<Skeleton, Er
         *head = between(&with_dimension(head, &last)?, "<cols>", "</cols>", |_| cols(&sheet.widths))?;
         *tail = between(tail, "<autoFilter ref=\"", "\"", |_| format!("A1:{last}"))?;
     }
-    for (name, bytes) in &mut skeleton.parts {
-        let text = || std::str::from_utf8(bytes).map_err(|_| Error::Form);
-        let changed = match name.as_str() {
+    for part in &mut skeleton.parts {
+        let text = || std::str::from_utf8(&part.bytes).map_err(|_| Error::Form);
+        let changed = match &*part.name {
             "xl/workbook.xml" => workbook(text()?, sheets)?,
             "docProps/core.xml" => core(text()?, spec)?,
             _ => continue,
         };
-        *bytes = changed.into_bytes();
+        *part = Fixture::new(&part.name, changed.as_bytes())?;
     }
     Ok(skeleton)
 }
@@ -218,7 +220,11 @@ mod tests {
             let library = Skeleton::new(&spec, &sheets).unwrap();
             for _ in 0..2 {
                 let cast = cast(&spec, &sheets).unwrap();
-                prop_assert_eq!(&cast.parts, &library.parts);
+                for (ours, theirs) in cast.parts.iter().zip(&library.parts) {
+                    prop_assert_eq!((&ours.name, &ours.bytes), (&theirs.name, &theirs.bytes));
+                    prop_assert_eq!(&ours.piece.bytes, &theirs.piece.bytes);
+                }
+                prop_assert_eq!(cast.parts.len(), library.parts.len());
                 for (ours, theirs) in cast.frames.iter().zip(&library.frames) {
                     prop_assert_eq!((&ours.head, &ours.tail), (&theirs.head, &theirs.tail));
                 }

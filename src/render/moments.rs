@@ -134,15 +134,19 @@ impl Serials {
             return Some(*offset);
         }
         let offset = measured(&self.zone)?;
-        let steady = self.zone.steady(moment)?;
-        let steady = steady.start.0.saturating_add(DAY_MILLIS)..steady.end.0.saturating_sub(DAY_MILLIS);
-        if steady.contains(&moment.0) && self.steady.len() < MOST_STEADY {
-            self.steady.push((steady, offset.0));
-        } else {
-            self.offsets.insert(quarter, offset);
+        match self.zone.steady(moment).map(well_within) {
+            Some(steady) if steady.contains(&moment.0) && self.steady.len() < MOST_STEADY => {
+                self.steady.push((steady, offset.0));
+            }
+            _ => drop(self.offsets.insert(quarter, offset)),
         }
         Some(offset)
     }
+}
+
+/// Without the days at its ends, in which the clock may show a time twice.
+fn well_within(steady: Range<Moment>) -> Range<i64> {
+    steady.start.0.saturating_add(DAY_MILLIS)..steady.end.0.saturating_sub(DAY_MILLIS)
 }
 
 fn serial(day: i64, millis: i64) -> Shown {

@@ -1,5 +1,6 @@
 //! Names that spreadsheets accept, made from data: of sheets, and what stands above columns.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::domain::Column;
@@ -49,6 +50,10 @@ fn cleaned(title: &str) -> String {
 
 /// As much of a text as so many UTF-16 units hold.
 pub(super) fn start(text: &str, units: usize) -> &str {
+    // No character has more units than bytes.
+    if text.len() <= units {
+        return text;
+    }
     let mut length = 0;
     let end = text.char_indices().find(|(_, c)| {
         length += c.len_utf16();
@@ -69,15 +74,18 @@ fn title(column: &Column, taken: &mut HashSet<String>) -> String {
     const ROOM: usize = 30;
     let named = [column.header.as_str(), column.id.as_str(), "column"];
     let named = named.into_iter().find(|name| !name.trim().is_empty()).unwrap_or_default();
-    let lines = named.replace("\r\n", "\n").replace('\r', "\n");
-    let title = start(&lines, MAX_CELL_UNITS - ROOM).to_owned();
-    let with_id = format!("{title} ({})", column.id);
-    let fits = with_id.encode_utf16().count() <= MAX_CELL_UNITS && title != column.id;
-    let candidates = [title.clone(), if fits { with_id } else { title.clone() }];
-    let free = candidates.into_iter().find(|candidate| !taken.contains(candidate));
-    let free =
-        free.or_else(|| (2..).map(|number: usize| format!("{title} ({number})")).find(|name| !taken.contains(name)));
-    let free = free.unwrap_or(title);
+    let lines = match named.contains('\r') {
+        true => Cow::from(named.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::from(named),
+    };
+    let title = start(&lines, MAX_CELL_UNITS - ROOM);
+    let mut free = title.to_owned();
+    if taken.contains(title) {
+        let with_id = Some(format!("{title} ({})", column.id))
+            .filter(|with_id| with_id.encode_utf16().count() <= MAX_CELL_UNITS && title != column.id);
+        let numbered = (2..).map(|number: usize| format!("{title} ({number})"));
+        free = with_id.into_iter().chain(numbered).find(|name| !taken.contains(name)).unwrap_or(free);
+    }
     taken.insert(free.clone());
     free
 }

@@ -2,6 +2,7 @@
 //! sheet, from which the numbers of the styles are read.
 
 use std::io::{Cursor, Read};
+use std::sync::Arc;
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatAlign, Workbook, Worksheet};
 use zip::ZipArchive;
@@ -9,6 +10,7 @@ use zip::ZipArchive;
 use crate::domain::{Column, Zone, is_number_format};
 
 use super::cell::is_risky;
+use super::deflate::{Piece, piece};
 use super::names::titles;
 use super::sheet::letters;
 use super::styles::{Style, Styles};
@@ -51,7 +53,21 @@ pub(super) struct Skeleton {
     /// The given sheets, then the sheet `About`.
     pub(super) frames: Vec<Frame>,
     /// Everything else, by name.
-    pub(super) parts: Vec<(String, Vec<u8>)>,
+    pub(super) parts: Vec<Fixture>,
+}
+
+/// A part that is no sheet: most of them are the same in many workbooks, and deflated once.
+#[derive(Debug, Clone)]
+pub(super) struct Fixture {
+    pub(super) name: Arc<str>,
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) piece: Arc<Piece>,
+}
+
+impl Fixture {
+    pub(super) fn new(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        Ok(Self { name: name.into(), bytes: bytes.into(), piece: Arc::new(piece(bytes)?) })
+    }
 }
 
 /// What stands around the rows of a sheet.
@@ -75,6 +91,7 @@ impl Skeleton {
         }
         frames.push(frame(&mut parts, frames.len() + 1, ABOUT, Vec::new())?);
         parts.sort();
+        let parts = parts.iter().map(|(name, bytes)| Fixture::new(name, bytes)).collect::<Result<_, _>>()?;
         Ok(Self { frames, parts })
     }
 }

@@ -201,8 +201,8 @@ impl Packed {
         let (symbol, extra) = distance_symbol(u32::from(token.distance));
         let distance = self.distances[symbol & 31];
         let more = u64::from(u32::from(token.distance) & ((1 << extra) - 1));
-        let some = more << (distance & Self::COUNT) | u64::from(distance >> Self::COUNT_BITS);
-        let some = some << (length & Self::COUNT) | u64::from(length >> Self::COUNT_BITS);
+        let some = (more << (distance & Self::COUNT)) | u64::from(distance >> Self::COUNT_BITS);
+        let some = (some << (length & Self::COUNT)) | u64::from(length >> Self::COUNT_BITS);
         bits.put(some, ((length + distance) & Self::COUNT) + extra);
     }
 }

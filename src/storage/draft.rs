@@ -5,11 +5,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::folder::path;
+use super::moves::Moves;
 use crate::kit::{fail, secret};
 
 /// Bytes that are gathered before they are written and hashed.
@@ -30,6 +32,7 @@ pub struct Draft {
     file: File,
     temp: PathBuf,
     files: PathBuf,
+    moves: Arc<Moves>,
     buffer: Vec<u8>,
     hash: Sha256,
     size: u64,
@@ -37,14 +40,15 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(temp: &Path, files: &Path) -> Result<Self, Error> {
+    pub(super) fn new(temp: &Path, files: &Path, moves: &Arc<Moves>) -> Result<Self, Error> {
         let path = temp.join(secret::random_text(22));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         Ok(Self {
             file: file.map_err(|error| Error::at(&path, error))?,
             temp: path,
             files: files.to_owned(),
-            buffer: Vec::with_capacity(BUFFER),
+            moves: Arc::clone(moves),
+            buffer: Vec::new(),
             hash: Sha256::new(),
             size: 0,
             kept: false,
@@ -72,6 +76,11 @@ impl Draft {
         Ok(self.facts())
     }
 
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Where the file is being made.
     pub(super) fn path(&self) -> &Path {
         &self.temp
@@ -90,12 +99,15 @@ impl Draft {
         self.empty()?;
         self.file.sync_all()?;
         let day = target.parent().unwrap_or(&self.files);
-        if !day.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(day)?;
-            File::open(&self.files)?.sync_all()?;
+        match fs::rename(&self.temp, target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(day)?;
+                self.moves.settle(&self.files)?;
+                fs::rename(&self.temp, target)?;
+            }
+            moved => moved?,
         }
-        fs::rename(&self.temp, target)?;
-        File::open(day)?.sync_all()
+        self.moves.settle(day)
     }
 
     fn empty(&mut self) -> io::Result<()> {

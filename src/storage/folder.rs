@@ -4,10 +4,12 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::draft::Draft;
 use super::error::Error;
+use super::moves::Moves;
 use super::{Listed, is_day, is_key};
 use crate::domain::export_log::Place;
 use crate::domain::{self, Moment};
@@ -17,6 +19,7 @@ use crate::domain::{self, Moment};
 pub struct Folder {
     files: PathBuf,
     temp: PathBuf,
+    moves: Arc<Moves>,
 }
 
 /// A finished file, opened: it can be read to its end even if it is deleted meanwhile.
@@ -46,7 +49,7 @@ impl Folder {
     /// # Errors
     /// As [`Folder::open`].
     pub(super) fn beside(data: &Path) -> Result<Self, Error> {
-        let folder = Self { files: data.join("files"), temp: data.join("temp") };
+        let folder = Self { files: data.join("files"), temp: data.join("temp"), moves: Arc::default() };
         make(&folder.files)?;
         make(&folder.temp)?;
         Ok(folder)
@@ -81,7 +84,7 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be written.
     pub fn create(&self) -> domain::Result<Draft> {
-        Ok(Draft::new(&self.temp, &self.files)?)
+        Ok(Draft::new(&self.temp, &self.files, &self.moves)?)
     }
 
     /// Opens a finished file; nothing when there is none of this key.

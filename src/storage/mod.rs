@@ -1,8 +1,8 @@
 //! Finished files: in the data folder, or in a bucket of a server that speaks S3. Where new ones go
 //! is the operator's choice; those of before stay where they lie, and are reached there.
 //!
-//! In reading order: `draft` (a file that is being made, always in the data folder), `folder`,
-//! `bucket`, `probe` (whether the way to a file works, step by step).
+//! In reading order: `draft` (a file that is being made, always in the data folder), `moves` (when it is
+//! there to stay), `folder`, `bucket`, `probe` (whether the way to a file works, step by step).
 
 mod bucket;
 mod draft;
@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod instance;
 mod kept;
+mod moves;
 mod probe;
 
 use std::path::Path;

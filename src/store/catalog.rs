@@ -23,7 +23,12 @@ pub struct Catalog {
 impl Catalog {
     /// Every key that some task ever had, as first seen.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+        self.shared_names().map(|name| &**name)
+    }
+
+    /// The same, to be kept.
+    pub fn shared_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names.iter()
     }
 
     /// Whether some task ever had this key.

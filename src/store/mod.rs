@@ -6,14 +6,15 @@
 //! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
 //! `wanted` (the fields that are taken out of them), `select` (which tasks, in which order), `sort` (more of
 //! them than fit in memory), `reordered` and `projection` (tasks that are read in another order than they
-//! lie), `seen` (what occurs among them), `named` (flows, hubs and export configs), `exports` (the record of
-//! exports), `outbox` (what is owed to recipients), `error`.
+//! lie), `seen` (what occurs among them), `named` (flows, hubs and export configs), `flows` (read once),
+//! `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
 
 mod batch;
 mod catalog;
 mod codec;
 mod error;
 mod exports;
+mod flows;
 mod group;
 mod handle;
 mod named;
@@ -49,6 +50,7 @@ pub use tasks::{Put, Record};
 
 use crate::domain::{self, Id};
 use catalog::Catalogs;
+use flows::Flows;
 use handle::Handle;
 use pen::Pen;
 use schema::TaskKey;
@@ -58,6 +60,7 @@ use schema::TaskKey;
 pub struct Store {
     pen: Pen,
     catalogs: Arc<Catalogs>,
+    flows: Arc<Flows>,
     _lock: File,
 }
 
@@ -68,6 +71,7 @@ pub struct View {
     groups: Rows,
     headers: Rows,
     catalogs: Arc<Catalogs>,
+    flows: Arc<Flows>,
     /// Where what does not fit in memory may lie for a while.
     scratch: PathBuf,
 }
@@ -91,7 +95,7 @@ impl Store {
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, Error> {
         let (database, lock) = open::open(path, cache_bytes)?;
         let (handle, catalogs) = (Handle::new(path, cache_bytes, database), Arc::default());
-        Ok(Self { pen: Pen::new(handle, Arc::clone(&catalogs)), catalogs, _lock: lock })
+        Ok(Self { pen: Pen::new(handle, Arc::clone(&catalogs)), catalogs, flows: Arc::default(), _lock: lock })
     }
 
     /// The store as it is now.
@@ -103,8 +107,9 @@ impl Store {
             let transaction = self.pen.handle().read()?;
             let groups = transaction.open_table(schema::TASK_GROUPS)?;
             let headers = transaction.open_table(schema::HEADERS)?;
-            let (catalogs, scratch) = (Arc::clone(&self.catalogs), self.pen.handle().folder().to_owned());
-            Ok(View { transaction, groups, headers, catalogs, scratch })
+            let (catalogs, flows) = (Arc::clone(&self.catalogs), Arc::clone(&self.flows));
+            let scratch = self.pen.handle().folder().to_owned();
+            Ok(View { transaction, groups, headers, catalogs, flows, scratch })
         };
         Ok(view()?)
     }

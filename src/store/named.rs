@@ -10,7 +10,7 @@ use super::schema::{self, TaskKey, key, name_key};
 use super::{Edit, View};
 use crate::domain::{self, ConfigHead, ExportConfig, Flow, Hub, Id, Kind};
 
-trait Named: Serialize + DeserializeOwned {
+pub(super) trait Named: Serialize + DeserializeOwned {
     const ROWS: TableDefinition<'static, &'static TaskKey, &'static [u8]>;
     /// Derived from the rows in the same edit; also the order in which they are listed.
     const NAMES: TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -52,14 +52,6 @@ impl Named for ExportConfig {
 }
 
 impl View {
-    /// The organisation's flows, by name.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn flows(&self, organization: Id) -> domain::Result<Vec<Flow>> {
-        Ok(self.list::<Flow, _>(organization)?)
-    }
-
     /// One flow.
     ///
     /// # Errors
@@ -105,7 +97,7 @@ impl View {
     }
 
     /// All of them, or as much of each as `P` reads.
-    fn list<T: Named, P: DeserializeOwned>(&self, organization: Id) -> Result<Vec<P>, Error> {
+    pub(super) fn list<T: Named, P: DeserializeOwned>(&self, organization: Id) -> Result<Vec<P>, Error> {
         let rows = self.transaction.open_table(T::ROWS)?;
         let mut all = Vec::new();
         for name in self.transaction.open_table(T::NAMES)?.range(organization.0.as_slice()..)? {

@@ -26,22 +26,29 @@ pub struct Seen {
 }
 
 impl View {
-    /// What occurs among these tasks, found on the threads of the current rayon pool.
+    /// What occurs among these tasks, found on the threads of the current rayon pool where there are many.
     ///
     /// # Errors
     /// When the store cannot be read, or one of the tasks is not there.
     pub fn seen(&self, organization: Id, ids: &[Id]) -> domain::Result<Seen> {
+        let all = match ids.len() {
+            0..=TASKS_PER_JOB => self.part(organization, ids)?,
+            _ => self.parts(organization, ids)?,
+        };
+        let numbers: HashSet<u32> = all.directories.iter().flat_map(Numbers::iter).collect();
+        let catalog = self.field_names(organization)?;
+        let named = (0..).zip(catalog.names()).filter(|(number, _)| numbers.contains(number));
+        Ok(Seen { flows: all.flows, keys: named.map(|(_, name)| name.to_owned()).collect() })
+    }
+
+    fn parts(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {
         let mut ids = Cow::Borrowed(ids);
         if is_scattered(&ids) {
             ids.to_mut().par_sort_unstable();
         }
         let jobs: Vec<&[Id]> = ids.par_chunks(TASKS_PER_JOB).collect();
         let parts: Result<Vec<Part>, Error> = jobs.par_iter().map(|ids| self.part(organization, ids)).collect();
-        let all = parts?.into_iter().reduce(Part::join).unwrap_or_default();
-        let numbers: HashSet<u32> = all.directories.iter().flat_map(Numbers::iter).collect();
-        let catalog = self.field_names(organization)?;
-        let named = (0..).zip(catalog.names()).filter(|(number, _)| numbers.contains(number));
-        Ok(Seen { flows: all.flows, keys: named.map(|(_, name)| name.to_owned()).collect() })
+        Ok(parts?.into_iter().reduce(Part::join).unwrap_or_default())
     }
 
     fn part(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rayon::Scope;
+use rayon::{Scope, ThreadPool};
 
 use super::codec::{HeaderOnly, Lookup, Named, header};
 use super::error::Error;
@@ -56,16 +56,34 @@ impl View {
         self.select_within(selection, RUN_BYTES)
     }
 
+    /// The same on the threads of this pool, unless the calling thread finds all of them itself in the
+    /// time that it would take to hand the work over.
+    ///
+    /// # Errors
+    /// As [`View::select`].
+    pub fn select_on(&self, pool: &ThreadPool, selection: &Selection) -> domain::Result<Selected> {
+        self.select_with(Some(pool), selection, RUN_BYTES)
+    }
+
     /// As [`View::select`], and sorts no more bytes of keys and ids together than these.
     ///
     /// # Errors
     /// When the store cannot be read, or what does not fit cannot be put on disk.
     pub fn select_within(&self, selection: &Selection, run_bytes: usize) -> domain::Result<Selected> {
+        self.select_with(None, selection, run_bytes)
+    }
+
+    fn select_with(
+        &self,
+        pool: Option<&ThreadPool>,
+        selection: &Selection,
+        run_bytes: usize,
+    ) -> domain::Result<Selected> {
         let Selection { organization, order, .. } = selection;
         let catalog = self.field_names(*organization)?;
         let looked_at = ["flow", "assignee", "doneBy", "title", "content", "refId", "_id", order.by.as_str()];
         let lookup = Lookup::new(&catalog, looked_at);
-        let by = By { selection, lookup: &lookup, run_bytes };
+        let by = By { pool, selection, lookup: &lookup, run_bytes };
         let selected = match TimeField::named(&order.by) {
             // No moment is as low as the one that stands for none.
             Some(field) => self.select_by(by, true, |task| task.header().time(field).map_or(i64::MIN, |at| at.0)),
@@ -82,9 +100,9 @@ impl View {
 
     fn select_by<K: Key>(
         &self,
-        By { selection, lookup, run_bytes }: By<'_>,
+        By { pool, selection, lookup, run_bytes }: By<'_>,
         by_header: bool,
-        sort_key: impl Fn(&dyn TaskRead) -> K + Sync,
+        sort_key: impl Fn(&dyn TaskRead) -> K + Send + Sync,
     ) -> Result<Selected, Error> {
         let header_only = by_header && !selection.filter.needs_fields();
         let scan = Scan {
@@ -97,21 +115,21 @@ impl View {
             found: Sorter::new(selection, &self.scratch, run_bytes),
             failed: Mutex::default(),
         };
-        match &selection.filter.ids {
-            Some(ids) => scan.these(ids)?,
-            None => rayon::scope(|scope| scan.range(scope, Id::MIN, Id::MAX)),
+        let rest = match &selection.filter.ids {
+            Some(ids) => scan.these(ids).map(|()| None)?,
+            None => scan.first_rows(Id::MIN, Id::MAX)?,
+        };
+        match pool.filter(|_| rest.is_some() || !scan.found.has_few()) {
+            Some(pool) => pool.install(|| scan.finish(rest)),
+            None => scan.finish(rest),
         }
-        if let Some(error) = scan.failed().take() {
-            return Err(error);
-        }
-        let (matched, ids) = scan.found.finish()?;
-        Ok(Selected { matched, ids })
     }
 }
 
 /// What a selection goes by, whatever its keys are.
 #[derive(Clone, Copy)]
 struct By<'a> {
+    pool: Option<&'a ThreadPool>,
     selection: &'a Selection,
     lookup: &'a Lookup<'a>,
     run_bytes: usize,
@@ -130,6 +148,18 @@ struct Scan<'a, K, F> {
 }
 
 impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
+    /// Looks at the rows from the first to the last of those that are left, and puts in order what was found.
+    fn finish(self, rest: Option<(Id, Id)>) -> Result<Selected, Error> {
+        if let Some((first, last)) = rest {
+            rayon::scope(|scope| self.halves(scope, first, last));
+        }
+        if let Some(error) = self.failed().take() {
+            return Err(error);
+        }
+        let (matched, ids) = self.found.finish()?;
+        Ok(Selected { matched, ids })
+    }
+
     /// Scans the first rows between two ids and hands the rest on in two halves. Ids may lie in
     /// clusters, so the halves are measured from the outermost ids that are really there. A group is
     /// a row under its highest id, so that it belongs to one job alone.
@@ -139,14 +169,16 @@ impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         }
         match self.first_rows(first, last) {
             Ok(None) => {}
-            Ok(Some((first, last))) => {
-                let (low, high) = (number(first), number(last));
-                let middle = low + (high - low) / 2;
-                scope.spawn(move |scope| self.range(scope, id(middle + 1), last));
-                scope.spawn(move |scope| self.range(scope, first, id(middle)));
-            }
+            Ok(Some((first, last))) => self.halves(scope, first, last),
             Err(error) => *self.failed() = Some(error),
         }
+    }
+
+    fn halves<'s>(&'s self, scope: &Scope<'s>, first: Id, last: Id) {
+        let (low, high) = (number(first), number(last));
+        let middle = low + (high - low) / 2;
+        scope.spawn(move |scope| self.range(scope, id(middle + 1), last));
+        scope.spawn(move |scope| self.range(scope, first, id(middle)));
     }
 
     /// Gives back the first and the last of the rows that are left.

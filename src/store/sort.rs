@@ -20,6 +20,8 @@ use crate::domain::Id;
 use crate::domain::json::SortKey;
 use crate::kit::scratch::nameless;
 
+/// Rows that one thread sorts sooner than several.
+const FEW_ROWS: usize = 4_096;
 /// Bytes of each buffer in front of the file.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -86,7 +88,10 @@ impl<'a, K: Key> Sorter<'a, K> {
                 return Ok(());
             }
             gathered.bytes += bytes_of(rows);
-            gathered.rows.append(rows);
+            match gathered.rows.is_empty() {
+                true => gathered.rows = mem::take(rows),
+                false => gathered.rows.append(rows),
+            }
             if gathered.bytes <= self.run_bytes {
                 return Ok(());
             }
@@ -96,6 +101,11 @@ impl<'a, K: Key> Sorter<'a, K> {
         // Not while others wait to add. And on this thread alone: one that waits for others of its
         // pool takes up their work meanwhile, and would gather the next run beside this one.
         self.put_away(full)
+    }
+
+    /// Whether what is kept so far is put in order by one thread.
+    pub(super) fn has_few(&self) -> bool {
+        self.gathered().rows.len() <= FEW_ROWS && self.spilled().runs.is_empty()
     }
 
     /// How many rows came, and the ids of the page in order.
@@ -172,7 +182,10 @@ impl<'a, K: Key> Sorter<'a, K> {
             rows.select_nth_unstable_by(start, |a, b| self.compare(a, b));
         }
         let page = &mut rows[start..];
-        page.par_sort_unstable_by(|a, b| self.compare(a, b));
+        match page.len() {
+            0..=FEW_ROWS => page.sort_unstable_by(|a, b| self.compare(a, b)),
+            _ => page.par_sort_unstable_by(|a, b| self.compare(a, b)),
+        }
         page.iter().map(|(_, id)| *id).collect()
     }
 

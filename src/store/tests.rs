@@ -647,10 +647,29 @@ fn flows_are_listed_by_name_and_keep_what_they_came_with() {
     store.edit(|edit| flows.iter().rev().try_for_each(|flow| edit.put_flow(OURS, flow))).unwrap();
     store.edit(|edit| edit.put_flow(THEIRS, &flow(9, "Banana"))).unwrap();
     let view = store.view().unwrap();
-    assert_eq!(view.flows(OURS).unwrap(), flows);
+    assert_eq!(*view.flows(OURS).unwrap(), flows);
+    assert_eq!(*view.flows(OURS).unwrap(), flows, "read before");
     assert_eq!(view.flow(OURS, id(1)).unwrap().unwrap(), flows[1]);
     assert_eq!(view.flow(OURS, id(9)).unwrap(), None);
     assert_eq!(view.hubs(OURS).unwrap(), []);
+}
+
+#[test]
+fn flows_that_were_read_before_are_those_of_the_view_all_the_same() {
+    let house = House::new();
+    let store = house.open().unwrap();
+    let names = |view: &View| view.flows(OURS).unwrap().iter().map(|flow| flow.name.clone()).collect::<Vec<_>>();
+    store.edit(|edit| edit.put_flow(OURS, &flow(1, "apple"))).unwrap();
+    let before = store.view().unwrap();
+    assert_eq!(names(&before), ["apple"]);
+    store.edit(|edit| edit.put_flow(OURS, &flow(1, "pear"))).unwrap();
+    let after = store.view().unwrap();
+    assert_eq!(
+        (names(&after), names(&before), names(&after)),
+        (vec!["pear".into()], vec!["apple".into()], vec!["pear".into()])
+    );
+    store.edit(|edit| edit.delete_flow(OURS, id(1))).unwrap();
+    assert!(names(&store.view().unwrap()).is_empty());
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn functions_that_call_many_that_call_many_are_left_to_rhai() {
     let functions: String = (0..7).map(one).collect();
     let program = field(&format!("{functions}fn f7() {{ 1 }}\nfn value(task, args) {{ if task.n == 1 {{ f0() }} }}"));
     assert!(!both(&program, "{}", &Args::default()));
-    let deep = format!("fn value(task, args) {{ {}task.n{} }}", "-(1 + ".repeat(12), ")".repeat(12));
+    let deep = format!("fn value(task, args) {{ {}task.n{} }}", "-(1 + ".repeat(8), ")".repeat(8));
     assert!(both(&field(&deep), r#"{"n":1}"#, &Args::default()));
 }
 
