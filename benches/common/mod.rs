@@ -11,7 +11,7 @@ use waybill::demo;
 use waybill::domain::{Caller, Id, Moment};
 use waybill::intake;
 use waybill::kit::clock::Clock;
-use waybill::kit::machine;
+use waybill::kit::{machine, memory};
 use waybill::settings::Settings;
 
 pub const NOW: Moment = Moment(1_750_000_000_000);
@@ -47,6 +47,8 @@ pub fn filled(rows: u64) -> (TempDir, Arc<App>) {
 
 /// The same with other settings.
 pub fn filled_with(rows: u64, choose: impl FnOnce(&mut Settings)) -> (TempDir, Arc<App>) {
+    // As the program does when it starts.
+    memory::give_back_what_is_large();
     let data = tempfile::tempdir().unwrap();
     let mut settings = Settings::default();
     settings.data.dir = data.path().join("data");

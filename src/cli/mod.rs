@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::kit::memory;
+
 use fail::Failure;
 
 /// Task data out of a field-operations system and into the files people work with.
@@ -68,6 +70,7 @@ enum Command {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
+    memory::give_back_what_is_large();
     let program = match Program::try_parse_from(std::env::args_os().collect::<Vec<OsString>>()) {
         Ok(program) => program,
         Err(error) => {

@@ -14,6 +14,8 @@
 //!   `thread_local!` that is initialised by a constant and has no destructor, so that it is usable from the
 //!   first allocation of a thread to its last, also while other thread-locals are being destroyed; and the
 //!   sum wraps.
+//! - The one function of C, `mallopt`, takes two numbers and touches no memory of ours; glibc has it for any
+//!   thread at any time.
 //! - A count is never used to decide about memory: were it wrong, scripts would be ended too early or too
 //!   late, and nothing else.
 //!
@@ -39,6 +41,26 @@ pub struct Counting;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Has the system's allocator take blocks of 1 MiB and more from the system one by one, and give them back when
+/// they are freed. By itself glibc does so only until the first of them is freed; what large exports free would
+/// then stay with the process in pieces, a third more than it ever holds. Elsewhere this does nothing.
+pub fn give_back_what_is_large() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use std::ffi::c_int;
+        // <malloc.h>
+        const M_TRIM_THRESHOLD: c_int = -1;
+        const M_MMAP_THRESHOLD: c_int = -3;
+        const LARGE_BYTES: c_int = 1 << 20;
+        unsafe extern "C" {
+            safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
+        }
+        // It answers 0 where it does not know the parameter, and then nothing has changed.
+        mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    }
+}
 
 /// Bytes that this thread has allocated less those that it has freed. Only differences mean something.
 pub fn held_bytes() -> isize {

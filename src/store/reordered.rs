@@ -4,10 +4,10 @@
 //! runs, each of which is in the order of the export. A stretch of that order is then read from every run.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
@@ -32,6 +32,8 @@ const RUN_BYTES: usize = 4 << 20;
 const TASKS_PER_JOB: usize = 32 << 10;
 /// Bytes of a record beyond which it has a group nearly of its own, and stays where it is.
 const MOST_BYTES: usize = 8 << 10;
+/// Bytes of the buffer in front of the file.
+const BUFFER_BYTES: usize = 64 << 10;
 /// Before each record: its place in the order in four bytes, its length in four.
 const HEAD: usize = 8;
 
@@ -99,26 +101,27 @@ impl View {
         let catalog = self.field_names(organization)?;
         let numbers: Option<Vec<u32>> =
             fields.map(|fields| fields.iter().filter_map(|name| catalog.number(name)).collect());
-        let mut by_id: Vec<(Id, u32)> = (0..).zip(ids).map(|(place, id)| (*id, place)).collect();
-        by_id.par_sort_unstable();
-        let shelves = ids.len().div_ceil(Reordered::SHELF);
-        let laid =
-            Mutex::new(Laid { file: nameless(&self.scratch).map_err(Error::Scratch)?, end: 0, runs: Vec::new() });
-        let jobs: Vec<&[(Id, u32)]> = by_id.chunks(TASKS_PER_JOB).collect();
-        jobs.par_iter().with_max_len(1).try_for_each(|tasks| -> domain::Result<()> {
+        // All of it is there once for each export: places take a third of what ids do.
+        let mut by_id: Vec<u32> = (0..ids.len() as u32).collect();
+        by_id.par_sort_unstable_by_key(|place| ids.get(*place as usize));
+        let file = nameless(&self.scratch).map_err(Error::Scratch)?;
+        let laying = Laying { file: &file, shelves: ids.len().div_ceil(Reordered::SHELF), laid: Mutex::default() };
+        let jobs: Vec<&[u32]> = by_id.chunks(TASKS_PER_JOB).collect();
+        jobs.par_iter().with_max_len(1).try_for_each(|places| -> domain::Result<()> {
             go_on()?;
             let mut walk = Walk::new(&self.groups, organization);
-            let mut gathered = Gathered::new(numbers.as_deref());
-            for (id, place) in *tasks {
-                let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
-                gathered.add(*id, *place, bytes)?;
+            let mut gathered = Gathered::new(numbers.as_deref(), run_bytes);
+            for place in *places {
+                let id = *ids.get(*place as usize).ok_or_else(broken)?;
+                let bytes = walk.get(id)?.ok_or(Error::Missing(id))?;
+                gathered.add(id, *place, bytes)?;
                 if gathered.bytes.len() >= run_bytes {
-                    gathered.lay(shelves, &laid)?;
+                    laying.lay(&mut gathered)?;
                 }
             }
-            Ok(gathered.lay(shelves, &laid)?)
+            Ok(laying.lay(&mut gathered)?)
         })?;
-        let Laid { file, runs, .. } = laid.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let runs = laying.laid.into_inner().unwrap_or_else(PoisonError::into_inner).runs;
         Ok(Reordered { file, runs })
     }
 }
@@ -195,9 +198,16 @@ fn broken() -> Error {
     Error::Scratch(io::Error::other("copies of tasks are not as they were written"))
 }
 
-/// What is in the file so far.
+/// Where runs are written to.
+struct Laying<'a> {
+    file: &'a File,
+    shelves: usize,
+    laid: Mutex<Laid>,
+}
+
+/// What is in the file so far, or will be when those have written who write.
+#[derive(Default)]
 struct Laid {
-    file: File,
     end: u64,
     runs: Vec<Run>,
 }
@@ -211,8 +221,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(numbers: Option<&[u32]>) -> Self {
-        Self { projection: numbers.map(Projection::new), bytes: Vec::new(), records: Vec::new() }
+    /// With room for a run, so that it grows no further.
+    fn new(numbers: Option<&[u32]>, run_bytes: usize) -> Self {
+        let bytes = Vec::with_capacity(run_bytes + 2 * MOST_BYTES);
+        Self { projection: numbers.map(Projection::new), bytes, records: Vec::new() }
     }
 
     fn add(&mut self, id: Id, place: u32, bytes: &[u8]) -> Result<(), Error> {
@@ -231,29 +243,61 @@ impl Gathered {
         self.records.push((place, start as u32..self.bytes.len() as u32));
         Ok(())
     }
+}
 
+impl Laying<'_> {
     /// Writes the records in the order of their places, and empties them.
-    fn lay(&mut self, shelves: usize, laid: &Mutex<Laid>) -> Result<(), Error> {
-        if self.records.is_empty() {
+    fn lay(&self, gathered: &mut Gathered) -> Result<(), Error> {
+        let Gathered { bytes, records, .. } = gathered;
+        if records.is_empty() {
             return Ok(());
         }
-        self.records.sort_unstable_by_key(|(place, _)| *place);
-        let mut run = Vec::with_capacity(self.bytes.len() + self.records.len() * HEAD);
-        let mut begins = Vec::with_capacity(shelves + 1);
-        for (place, record) in self.records.drain(..) {
-            let shelf = place as usize / Reordered::SHELF;
-            begins.resize(begins.len().max(shelf + 1), run.len() as u32);
-            run.extend(place.to_le_bytes());
-            run.extend((record.len() as u32).to_le_bytes());
-            run.extend_from_slice(&self.bytes[record.start as usize..record.end as usize]);
+        records.sort_unstable_by_key(|(place, _)| *place);
+        let length = (bytes.len() + records.len() * HEAD) as u64;
+        let start = self.reserve(length);
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, At { file: self.file, place: start });
+        let (mut shelves, mut at) = (Vec::with_capacity(self.shelves + 1), 0);
+        for (place, record) in records.drain(..) {
+            shelves.resize(shelves.len().max(place as usize / Reordered::SHELF + 1), at);
+            let length = record.len() as u32;
+            let copy = bytes.get(record.start as usize..record.end as usize).unwrap_or_default();
+            let parts = [&place.to_le_bytes()[..], &length.to_le_bytes(), copy];
+            parts.iter().try_for_each(|part| out.write_all(part)).map_err(Error::Scratch)?;
+            at += HEAD as u32 + length;
         }
-        begins.resize(shelves + 1, run.len() as u32);
-        self.bytes.clear();
-        let mut laid = laid.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = laid.end;
-        laid.file.write_all_at(&run, start).map_err(Error::Scratch)?;
-        laid.end += run.len() as u64;
-        laid.runs.push(Run { start, shelves: begins });
+        out.flush().map_err(Error::Scratch)?;
+        shelves.resize(self.shelves + 1, at);
+        bytes.clear();
+        self.laid().runs.push(Run { start, shelves });
+        Ok(())
+    }
+
+    /// Where so many bytes may be written.
+    fn reserve(&self, bytes: u64) -> u64 {
+        let mut laid = self.laid();
+        laid.end += bytes;
+        laid.end - bytes
+    }
+
+    fn laid(&self) -> MutexGuard<'_, Laid> {
+        self.laid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is written from a place on, while others write elsewhere.
+struct At<'a> {
+    file: &'a File,
+    place: u64,
+}
+
+impl Write for At<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.place)?;
+        self.place += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
