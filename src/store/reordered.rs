@@ -15,7 +15,6 @@ use rayon::slice::ParallelSliceMut;
 use super::View;
 use super::error::Error;
 use super::projection::Projection;
-use super::select::number;
 use super::tasks::{Reader, Record, Walk};
 use crate::domain::{self, Id};
 use crate::kit::scratch::nameless;
@@ -23,9 +22,11 @@ use crate::kit::scratch::nameless;
 /// Fewer tasks are read where they lie: most of their groups fit in the cache of the store.
 const FEW_TASKS: usize = 20_000;
 /// Neighbours in the order of an export.
-const NEIGHBOURS: usize = 256;
-/// What part of all ids lies between neighbours that are far from each other.
-const FAR: f64 = 1.0 / 8.0;
+const NEIGHBOURS: usize = 32;
+/// How many times as far from each other as in the order of their ids they lie that are far.
+const FAR: usize = 8;
+/// Ids by which it is told how many others lie below one, at least half as many and no more than these.
+const SAMPLE: usize = 16_384;
 /// Bytes of a run. Each thread of the pool gathers one at a time.
 const RUN_BYTES: usize = 4 << 20;
 /// Tasks that one job looks for.
@@ -61,13 +62,17 @@ pub(super) fn is_scattered(ids: &[Id]) -> bool {
     if ids.len() < FEW_TASKS {
         return false;
     }
-    let extent = |ids: &[Id]| {
-        let ends = ids.iter().map(|id| number(*id)).fold((u128::MAX, 0), |(low, high), id| (low.min(id), high.max(id)));
-        ends.1.saturating_sub(ends.0) as f64
+    let step = ids.len().div_ceil(SAMPLE);
+    let mut sample: Vec<Id> = ids.iter().step_by(step).copied().collect();
+    sample.sort_unstable();
+    let rank = |id: &Id| sample.partition_point(|known| known < id) * step;
+    let is_far = |neighbours: &&[Id]| match (neighbours.iter().min(), neighbours.iter().max()) {
+        (Some(first), Some(last)) => rank(last) - rank(first) > FAR * NEIGHBOURS,
+        _ => false,
     };
+    // Some may be far from the rest: what counts is what most of them do.
     let neighbours = ids.chunks(NEIGHBOURS);
-    let far = neighbours.len() as f64 * extent(ids) * FAR;
-    neighbours.map(extent).sum::<f64>() > far
+    neighbours.clone().filter(is_far).count() * 2 > neighbours.len()
 }
 
 impl View {
@@ -357,7 +362,13 @@ mod tests {
         for near in [&ascending, &jumping, &descending, &shuffled(FEW_TASKS as u64 - 1), &vec![id(1); 30_000]] {
             assert!(!is_scattered(near));
         }
-        assert!(is_scattered(&shuffled(30_000)));
+        let in_passes = |passes: u64| -> Vec<Id> {
+            (0..passes).flat_map(|pass| (0..30_000 / passes).map(move |number| id(number * passes + pass))).collect()
+        };
+        let with_some_far: Vec<Id> =
+            (0..30_000).map(|number| id(if number % 100 == 0 { number * 7_919 % 30_000 } else { number })).collect();
+        assert!(!is_scattered(&in_passes(3)) && !is_scattered(&with_some_far));
+        assert!(is_scattered(&in_passes(100)) && is_scattered(&shuffled(30_000)));
     }
 
     proptest! {

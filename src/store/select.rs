@@ -250,8 +250,7 @@ impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
     }
 }
 
-/// An id as a number, in the same order.
-pub(super) fn number(id: Id) -> u128 {
+fn number(id: Id) -> u128 {
     let mut bytes = [0; 16];
     bytes[4..].copy_from_slice(&id.0);
     u128::from_be_bytes(bytes)
