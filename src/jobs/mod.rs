@@ -20,8 +20,6 @@ use crate::sweep;
 use outbox::Senders;
 pub use outbox::pass as send_due;
 
-/// Threads that take small exports only, which wait for the disk for longer than they work.
-const SMALL_LANES: usize = 2;
 /// How long a run that was told to stop may take to see it.
 const LAST_WORD: Duration = Duration::from_secs(10);
 
@@ -37,7 +35,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Takes up what is owed from before, and starts as many threads as the settings say and some for
+    /// Takes up what is owed from before, and starts as many threads as the settings say and one for
     /// small exports, so that these do not wait behind large ones.
     ///
     /// # Errors
@@ -45,8 +43,7 @@ impl Workers {
     pub fn start(app: &Arc<App>) -> Result<Self> {
         look_for_bucket(app)?;
         export::rescue(app)?;
-        let lanes =
-            std::iter::repeat_n(Lane::Any, app.settings.export.worker_count()).chain([Lane::Small; SMALL_LANES]);
+        let lanes = std::iter::repeat_n(Lane::Any, app.settings.export.worker_count()).chain([Lane::Small]);
         let threads = lanes.enumerate().map(|(number, lane)| {
             let app = Arc::clone(app);
             let thread = std::thread::Builder::new().name(format!("export-{number}"));

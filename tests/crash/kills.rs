@@ -13,8 +13,8 @@ use crate::promises;
 /// Exports in flight at most.
 const IN_FLIGHT: usize = 20;
 const CLIENTS: usize = 4;
-/// Exports that a server here runs at a time: two of any size and two small ones.
-const WORKERS: u64 = 4;
+/// Exports that a server here runs at a time: two of any size and a small one.
+const WORKERS: u64 = 3;
 const LATEST_MS: u64 = 400;
 
 /// What clients remember of the exports that they asked for, by idempotency key.
