@@ -43,8 +43,8 @@ pub struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 /// Has the system's allocator take blocks of 1 MiB and more from the system one by one, and give them back when
-/// they are freed. By itself glibc does so only until the first of them is freed; what large exports free would
-/// then stay with the process in pieces, a third more than it ever holds. Elsewhere this does nothing.
+/// they are freed. By itself glibc does so only until the first of them is freed; what large exports free then
+/// stays with the process in pieces (benches/README.md has how much). Elsewhere this does nothing.
 pub fn give_back_what_is_large() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
