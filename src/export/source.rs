@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::domain::{Id, Result};
 use crate::kit::meter::Meter;
-use crate::store::{Record, Reordered, View};
+use crate::store::{Record, Reordered, View, is_scattered};
 
 use super::run::go_on;
 use super::shape::Shape;
@@ -48,6 +48,9 @@ impl Source<'_> {
         const VALUE: u64 = 100;
         /// Left to the store and to everybody else.
         const RESERVE: u64 = 1 << 30;
+        if !is_scattered(self.ids) {
+            return Ok(None);
+        }
         let fields = shape.wanted();
         let most = fields.map_or(TASK, |fields| TASK.min(VALUE * (fields.len() as u64 + 1)));
         let needed = self.ids.len() as u64 * most + RESERVE;
@@ -56,6 +59,6 @@ impl Source<'_> {
             return Ok(None);
         }
         let pool = app.pool_for(Some(self.ids.len() as u64));
-        pool.install(|| self.view.reordered(self.organization, self.ids, fields, &|| go_on(meter)))
+        pool.install(|| self.view.reordered(self.organization, self.ids, fields, &|| go_on(meter))).map(Some)
     }
 }

@@ -43,7 +43,7 @@ pub use batch::Batch;
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
 pub use pen::Written;
-pub use reordered::Reordered;
+pub use reordered::{Reordered, is_scattered};
 pub use seen::Seen;
 pub use select::{Selected, Selection};
 pub use tasks::{Put, Record};
