@@ -33,19 +33,35 @@ impl Serial {
     /// Writes the number, to a hundred-millionth of a second: finer than the millisecond that a
     /// reader rounds to, and shorter than what a float would need to be told apart from all others.
     pub(super) fn put(self, out: &mut Vec<u8>) {
-        const DECIMALS: usize = 10;
-        const SCALE: u64 = 10_u64.pow(DECIMALS as u32);
-        let (day, millis) = (self.day as u64, self.millis as u64);
-        let fraction = (millis * SCALE + DAY_MILLIS as u64 / 2) / DAY_MILLIS as u64;
-        let mut buffer = itoa::Buffer::new();
-        let digits = buffer.format(day * SCALE + fraction).as_bytes();
-        let (day, fraction) = digits.split_at(digits.len().saturating_sub(DECIMALS));
-        Short::<8>::new(day).put(out);
-        if let Some(last) = fraction.iter().rposition(|digit| *digit != b'0') {
-            out.push(b'.');
-            Short::<DECIMALS>::new(&fraction[..=last]).put(out);
+        const SCALE: u64 = 10_u64.pow(10);
+        const LAST: u64 = 10_u64.pow(8);
+        let fraction = (self.millis as u64 * SCALE + DAY_MILLIS as u64 / 2) / DAY_MILLIS as u64;
+        let day = eight_digits(self.day as u64);
+        let zeros = (day.trailing_zeros() / 8).min(7);
+        Short::<8>::of((ascii(day) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize).put(out);
+        if fraction == 0 {
+            return;
         }
+        let (first, last) = (eight_digits(fraction / LAST), eight_digits(fraction % LAST));
+        // A point, the two digits that are left of the first eight, and the last eight.
+        let digits = u128::from(b'.') | (u128::from(ascii(first) >> 48) << 8) | (u128::from(ascii(last)) << 24);
+        let zeros = if last == 0 { 8 + first.leading_zeros() / 8 } else { last.leading_zeros() / 8 };
+        Short::<16>::of(digits.to_le_bytes(), 11 - zeros as usize).put(out);
     }
+}
+
+/// The last eight decimal digits of a number, the first of them lowest, a byte for each.
+fn eight_digits(number: u64) -> u64 {
+    let fours = (number / 10_000 % 10_000) | ((number % 10_000) << 32);
+    // To multiply and to cut off divides all parts by a hundred, and then by ten, at once.
+    let hundreds = ((fours * 10_486) >> 20) & 0x7F_0000_007F;
+    let twos = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | ((twos - 10 * tens) << 8)
+}
+
+fn ascii(digits: u64) -> u64 {
+    digits | u64::from_le_bytes(*b"00000000")
 }
 
 /// How a time can be shown.
@@ -161,18 +177,12 @@ fn of_utc(text: &[u8]) -> Option<Moment> {
         return None;
     }
     let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _] = front else { return None };
-    let mut highest = 0;
-    let mut digit = |at: usize| {
-        let digit = front[at].wrapping_sub(b'0');
-        highest = digit.max(highest);
-        i64::from(digit)
-    };
-    let mut two = |at: usize| digit(at) * 10 + digit(at + 1);
-    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
-    let (hour, minute, second) = (two(11), two(14), two(17));
-    if highest > 9 {
-        return None;
-    }
+    let (date, clock) = (two_digits(front.first_chunk()?, b"0000-00-")?, two_digits(front.last_chunk()?, b"00:00:00")?);
+    let [day, ..] = two_digits(front[8..].first_chunk()?, b"00T00:00")?;
+    let [year, _, years, _, _, month, ..] = date;
+    let [hour, _, _, minute, _, _, second, _] = clock;
+    let (year, month, day) = (i64::from(year) * 100 + i64::from(years), i64::from(month), i64::from(day));
+    let (hour, minute, second) = (i64::from(hour), i64::from(minute), i64::from(second));
     if !(1..=12).contains(&month)
         || !(1..=month_days(year, month)).contains(&day)
         || hour > 23
@@ -182,6 +192,15 @@ fn of_utc(text: &[u8]) -> Option<Moment> {
         return None;
     }
     Some(Moment(((days(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000))
+}
+
+/// At each digit the number that it makes with the next one, in a text that has these signs between them.
+fn two_digits(text: &[u8; 8], zeros: &[u8; 8]) -> Option<[u8; 8]> {
+    const ABOVE_NINE: u64 = 0x7676_7676_7676_7676;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let digits = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*zeros);
+    // A byte from which something is carried into the next has its own highest bit set.
+    ((digits.wrapping_add(ABOVE_NINE) | digits) & HIGH == 0).then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
 }
 
 fn month_days(year: i64, month: i64) -> i64 {
@@ -234,6 +253,32 @@ mod tests {
         let mut out = Vec::new();
         serial.put(&mut out);
         String::from_utf8(out).unwrap().parse().ok()
+    }
+
+    #[test]
+    fn a_number_is_written_as_the_decimals_that_it_is() {
+        for day in [61, 100, 999, 1_000, 45_823, 99_999, 100_000, 2_958_465] {
+            for millis in (0..DAY_MILLIS).step_by(8_640_007).chain([0, 1, 9, 43_200_000, 864_000, DAY_MILLIS - 1]) {
+                let mut out = Vec::new();
+                Serial { day, millis }.put(&mut out);
+                let fraction = (millis * 10_i64.pow(10) + DAY_MILLIS / 2) / DAY_MILLIS;
+                let expected = format!("{day}.{fraction:010}");
+                assert_eq!(String::from_utf8(out).unwrap(), expected.trim_end_matches('0').trim_end_matches('.'));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_digit_and_no_sign_in_its_place_makes_no_time_read_fast() {
+        let whole = b"2025-06-15T08:00:59Z";
+        assert!(of_utc(whole).is_some());
+        for place in 0..whole.len() {
+            for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_digit()) {
+                let mut text = *whole;
+                text[place] = byte;
+                assert_eq!(of_utc(&text).is_some(), text == *whole, "{}", text.escape_ascii());
+            }
+        }
     }
 
     #[test]

@@ -20,8 +20,28 @@ impl<const ROOM: usize> Short<ROOM> {
         Self { bytes, length }
     }
 
+    /// The first so many of these bytes.
+    pub(super) fn of(bytes: [u8; ROOM], length: usize) -> Self {
+        Self { bytes, length: length.min(ROOM) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.length
+    }
+
+    /// Adds another; what there is no room for is left out.
+    pub(super) fn push<const OTHER: usize>(&mut self, other: &Short<OTHER>) {
+        if let Some(room) = self.bytes.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) {
+            *room = other.bytes;
+            self.length += other.length;
+        }
+    }
+
+    /// Writes over what ends at this place.
+    pub(super) fn replace_before<const COUNT: usize>(&mut self, end: usize, bytes: [u8; COUNT]) {
+        if let Some(room) = self.bytes.get_mut(..end).and_then(<[u8]>::last_chunk_mut) {
+            *room = bytes;
+        }
     }
 
     pub(super) fn put(&self, out: &mut Vec<u8>) {
@@ -42,5 +62,17 @@ mod tests {
         Short::<8>::new(b"").put(&mut out);
         Short::<8>::new(b"12345678").put(&mut out);
         assert_eq!(out, b"<abc12345678");
+    }
+
+    #[test]
+    fn texts_are_put_together_and_written_over_where_there_is_room() {
+        let mut text = Short::<16>::new(b"row 1");
+        text.push(&Short::<8>::of(*b"9: abcde", 5));
+        text.replace_before(6, *b"20");
+        text.replace_before(1, *b"no");
+        text.push(&Short::<8>::new(b"left out"));
+        let mut out = Vec::new();
+        text.put(&mut out);
+        assert_eq!(out, b"row 20: ab");
     }
 }
