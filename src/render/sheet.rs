@@ -10,7 +10,7 @@ use super::Error;
 use super::block::Shared;
 use super::cell::{Cell, begins_formula, cell, fits, is_risky, time_text};
 use super::escape::{self, Look};
-use super::form::{Form, Heads};
+use super::form::{Form, Frames, Opened};
 use super::items::{Gathered, items};
 use super::layout::Mark;
 use super::links::{Links, target};
@@ -65,7 +65,7 @@ pub(super) fn letters(number: usize) -> String {
 /// What the rows of one block leave behind for each other, and for the end of the file.
 pub(super) struct Rows {
     serials: Serials,
-    heads: Heads,
+    frames: Frames,
     pub(super) repairs: Repairs,
     pub(super) links: Links,
     /// The items of each list.
@@ -80,7 +80,7 @@ impl Rows {
     pub(super) fn new(zone: Zone, columns: &[SheetColumn]) -> Self {
         Self {
             serials: Serials::new(zone),
-            heads: Heads::default(),
+            frames: Frames::new(columns.iter().map(|column| column.start)),
             repairs: Repairs::default(),
             links: Links::default(),
             lists: columns.iter().filter(|column| column.list.is_some()).map(|_| Gathered::default()).collect(),
@@ -109,8 +109,8 @@ pub(super) fn row(
     out: &mut Vec<u8>,
 ) -> domain::Result<()> {
     let place = number + 2;
-    let number = Short::new(itoa::Buffer::new().format(place).as_bytes());
-    let start = out.len();
+    let number = rows.frames.row(place);
+    let (start, first_mark) = (out.len(), rows.marks.len());
     out.extend_from_slice(b"<row r=\"");
     number.put(out);
     out.extend_from_slice(b"\">");
@@ -120,7 +120,7 @@ pub(super) fn row(
     }
     row.out.extend_from_slice(b"</row>");
     if row.lines > 1 {
-        row.heighten(start);
+        row.heighten(start, first_mark);
     }
     Ok(())
 }
@@ -302,27 +302,26 @@ impl Row<'_> {
         self.close(form);
     }
 
-    /// Says in the row's tag, which starts here, how high the row is: some readers do not find out.
-    fn heighten(&mut self, start: usize) {
+    /// Says in the row's tag, which starts here, how high the row is: some readers do not find out. The row's
+    /// marks, which begin with this one, move with what they mark.
+    fn heighten(&mut self, start: usize, first_mark: usize) {
         let place = start + "<row r=\"\"".len() + self.number.len();
         let height = format!(" ht=\"{}\"", height(self.lines));
         self.out.splice(place..place, height.bytes());
-        let marks = self.rows.marks.iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number, &mut mark.value]);
+        let marks =
+            self.rows.marks[first_mark..].iter_mut().flat_map(|mark| [&mut mark.at, &mut mark.number, &mut mark.value]);
         let moved = marks.chain([&mut self.rows.value_end]).filter(|moved| **moved > place);
         moved.for_each(|moved| *moved += height.len());
     }
 
     /// A cell up to its value; it begins with the end of the one before.
     fn open(&mut self, column: &SheetColumn, style: Option<u32>, form: Form) {
-        let number = self.out.len() + column.start.len();
-        column.start.put(self.out);
-        self.number.put(self.out);
-        self.rows.heads.head(style, form).put(self.out);
+        let Opened { number, form: form_number } = self.rows.frames.open(column.number, style, form, self.out);
         self.rows.marks.push(Mark {
             at: self.rows.value_end,
             column: column.number,
             number,
-            form: form.number(style),
+            form: form_number,
             value: self.out.len(),
             is_text: form.is_text(),
         });
