@@ -36,9 +36,13 @@ pub(super) fn look(bytes: &[u8]) -> Look {
         HIGH => Look::PlainText,
         _ => Look::Other,
     };
-    let Some(last) = bytes.last_chunk::<16>() else {
-        let looks = bytes.iter().map(|&byte| byte & HIGH | u8::from(LOOK[usize::from(byte)] | (byte == b'\\')));
-        return of(looks.fold(0, |all, one| all | one));
+    let few;
+    let (whole, last) = match bytes.last_chunk::<16>() {
+        Some(last) => (bytes, last),
+        None => {
+            few = sixteen(bytes);
+            (&[][..], &few)
+        }
     };
     // In a form of which compilers make comparisons of sixteen bytes at once; the last ones overlap.
     let mut looks = [0_u8; 16];
@@ -49,9 +53,25 @@ pub(super) fn look(bytes: &[u8]) -> Look {
             *look |= byte & HIGH | u8::from(byte < 0x20) | markup | escape;
         }
     };
-    bytes.as_chunks().0.iter().for_each(&mut add);
+    whole.as_chunks().0.iter().for_each(&mut add);
     add(last);
     of(looks.iter().fold(0, |all, one| all | one))
+}
+
+/// Fewer than sixteen bytes, some of them twice, and letters.
+fn sixteen(bytes: &[u8]) -> [u8; 16] {
+    let mut sixteen = [b'a'; 16];
+    let (low, high) = sixteen.split_at_mut(8);
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        low.copy_from_slice(first);
+        high.copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        low[..4].copy_from_slice(first);
+        high[..4].copy_from_slice(last);
+    } else {
+        low.iter_mut().zip(bytes).for_each(|(room, byte)| *room = *byte);
+    }
+    sixteen
 }
 
 /// What a reader other than Excel may see otherwise than it was.
@@ -131,7 +151,7 @@ mod tests {
 
     #[test]
     fn bytes_are_plain_if_nothing_in_them_is_looked_at_or_escaped_in_json() {
-        for length in [1, 15, 16, 17, 40] {
+        for length in [1, 3, 4, 7, 8, 9, 15, 16, 17, 40] {
             for place in 0..length {
                 for byte in (0..0x80).map(char::from) {
                     let text: String = (0..length).map(|at| if at == place { byte } else { 'a' }).collect();
