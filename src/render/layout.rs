@@ -61,10 +61,30 @@ impl Places {
         if self.0.len() <= thing {
             self.0.resize(thing + 1, 0);
         }
-        let here = (place + 1) as u32;
-        let before = mem::replace(&mut self.0[thing], here);
-        (0 < before && before < here).then(|| (here - before) as usize)
+        back(&mut self.0[thing], place)
     }
+}
+
+/// Where each column's cell and its value were last, counted as places are.
+#[derive(Debug, Default)]
+struct Columns(Vec<[u32; 2]>);
+
+impl Columns {
+    /// Notes where a cell and its value are, and tells how far back those of its column were before.
+    fn replace(&mut self, column: usize, cell: usize, value: usize) -> (Option<usize>, Option<usize>) {
+        if self.0.len() <= column {
+            self.0.resize(column + 1, [0; 2]);
+        }
+        let [cell_before, value_before] = &mut self.0[column];
+        (back(cell_before, cell), back(value_before, value))
+    }
+}
+
+/// Notes a place over the one before, and tells how far back that was.
+fn back(before: &mut u32, place: usize) -> Option<usize> {
+    let here = (place + 1) as u32;
+    let before = mem::replace(before, here);
+    (0 < before && before < here).then(|| (here - before) as usize)
 }
 
 thread_local! {
@@ -78,10 +98,7 @@ pub(super) struct LayoutDeflater {
     history: usize,
     /// The bytes that have left the window.
     gone: usize,
-    /// Where each column's cell was last.
-    cells: Places,
-    /// The same, of its value.
-    above: Places,
+    columns: Columns,
     forms: Places,
     values: Places,
     words: Places,
@@ -98,8 +115,7 @@ impl LayoutDeflater {
             Box::new(Self {
                 history: 0,
                 gone: 0,
-                cells: Places::default(),
-                above: Places::default(),
+                columns: Columns::default(),
                 forms: Places::default(),
                 values: Places(vec![0; 1 << VALUE_BITS]),
                 words: Places(vec![0; 1 << WORD_BITS]),
@@ -144,7 +160,8 @@ impl LayoutDeflater {
             window.clear();
             marks.clear();
             (self.history, self.gone, self.room) = (0, 0, (window, marks));
-            for places in [&mut self.cells, &mut self.above, &mut self.forms, &mut self.values, &mut self.words] {
+            self.columns.0.fill([0; 2]);
+            for places in [&mut self.forms, &mut self.values, &mut self.words] {
                 places.0.fill(0);
             }
             SPARE.set(Some(self));
@@ -167,14 +184,15 @@ impl LayoutDeflater {
         let mut at = self.words(window, self.history, first);
         for (place, mark) in marks.iter().enumerate() {
             let end = marks.get(place + 1).map_or(window.len(), |next| next.at);
-            at = self.frame(window, at, end, mark);
-            at = self.value(window, at, end, mark);
+            let (cell_above, value_above) =
+                self.columns.replace(mark.column, self.gone + mark.at, self.gone + mark.value);
+            at = self.frame(window, at, end, mark, cell_above);
+            at = self.value(window, at, end, mark, value_above);
         }
     }
 
     /// Goes through what stands before a cell's value, and gives back where a copy ends.
-    fn frame(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark) -> usize {
-        let above = self.cells.replace(mark.column, self.gone + mark.at);
+    fn frame(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark, above: Option<usize>) -> usize {
         let beside = self.forms.replace(mark.form, self.gone + mark.number);
         // A copy may have run past it.
         let number = mark.number.min(end);
@@ -195,8 +213,7 @@ impl LayoutDeflater {
     }
 
     /// Goes through a value up to `end`, or as far as a copy reaches.
-    fn value(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark) -> usize {
-        let above = self.above.replace(mark.column, self.gone + mark.value);
+    fn value(&mut self, window: &[u8], mut at: usize, end: usize, mark: &Mark, above: Option<usize>) -> usize {
         // Long numbers are seldom the same.
         let may_repeat = mark.is_text || end.saturating_sub(mark.value) <= SHORT_NUMBER;
         let slot = if may_repeat { whole(window, mark, end) } else { None };
