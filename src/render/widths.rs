@@ -80,6 +80,8 @@ fn text_width(text: &str) -> usize {
 /// Characters of East Asia and pictures are twice as wide; combining marks take no room.
 fn columns(c: char) -> usize {
     match c {
+        // Nearly all: one comparison.
+        ..'\u{300}' => 1,
         '\u{300}'..='\u{36f}' | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}' | '\u{200b}'..='\u{200f}' => {
             0
         }
