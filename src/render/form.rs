@@ -161,7 +161,7 @@ mod tests {
         for place in (2..1_300).chain([99_999, 100_000, 7, 100_001, 100_010, 3]) {
             assert_eq!(frames.row(place).len(), place.to_string().len());
             for column in [0, 1] {
-                if (place + column as u64) % 3 == 0 {
+                if (place + column as u64).is_multiple_of(3) {
                     continue;
                 }
                 let is_text = place / 7 % 2 == 0;
