@@ -22,7 +22,7 @@ use crate::kit::scratch::nameless;
 
 /// Rows that one thread sorts sooner than several.
 const FEW_ROWS: usize = 4_096;
-/// Rows of which those behind the page are let go of together. There are twice as many where the page has more.
+/// Rows that are gathered before those behind the page are let go of; twice the rows up to its end where that is more.
 const MANY_ROWS: usize = 32_768;
 /// Bytes of each buffer in front of the file, of which every run has one while they are merged.
 const BUFFER_BYTES: usize = 16 << 10;
