@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::domain::{Error, Kind, Result};
 
 /// Handfuls of a streamed body that wait to be read.
-const HANDFULS: usize = 4;
+const HANDFULS: usize = 2;
 /// Bytes of a handful, which the last of its pieces may exceed. Waking the thread that reads costs more
 /// than reading what a client sends at a time.
 const HANDFUL_BYTES: usize = 256 << 10;

@@ -129,9 +129,7 @@ pub(super) async fn load(State(shared): State<Shared>, headers: HeaderMap, body:
     let caller = shared.caller(&headers, Permission::AddTask)?;
     body::expect(&headers, &["application/x-ndjson", "application/ndjson", "application/jsonl"])?;
     let mut source = body::streamed(body, shared.app.settings.server.body_idle_seconds);
-    let report = work(move || {
-        intake::load(&shared.app, &caller, &mut source, &mut |_| {})
-    });
+    let report = work(move || intake::load(&shared.app, &caller, &mut source, &mut |_| {}));
     let report = report.await?;
     let message = if report.failed == 0 { "Success." } else { "Some lines could not be loaded." };
     let body = serde_json::to_value(&report).map_err(|error| Error::internal("http", error))?;
