@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use builder::Builder;
-use meaning::{Meaning, Role};
+use meaning::{ALWAYS, Meaning, Role};
 
 use super::field::FieldKind;
 use super::json::{self, Pair};
@@ -300,15 +300,6 @@ enum Admitted {
     /// The door fills it in itself.
     Not,
 }
-
-/// The keys that every stored task has.
-const ALWAYS: [(&str, Role); 5] = [
-    ("_id", Role::Id),
-    ("organizationId", Role::Organization),
-    ("status", Role::Status),
-    ("createdTime", Role::Time(TimeField::Created)),
-    ("updatedTime", Role::Time(TimeField::Updated)),
-];
 
 /// What the door puts there where a task does not have it.
 fn given(key: &str, intake: &Intake<'_>) -> String {

@@ -1,8 +1,8 @@
 //! The JSON of a task, pair by pair, with its header and the directory of its keys.
 
 use super::super::json;
-use super::meaning::Role;
-use super::{ALWAYS, Field, Header, Intake, Status, Task};
+use super::meaning::{ALWAYS, Role};
+use super::{Field, Header, Intake, Status, Task};
 use crate::domain::{Id, Moment};
 
 /// A task that is being put together.

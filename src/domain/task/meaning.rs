@@ -25,6 +25,15 @@ pub(super) enum Role {
     None,
 }
 
+/// The keys that every stored task has.
+pub(super) const ALWAYS: [(&str, Role); 5] = [
+    ("_id", Role::Id),
+    ("organizationId", Role::Organization),
+    ("status", Role::Status),
+    ("createdTime", Role::Time(TimeField::Created)),
+    ("updatedTime", Role::Time(TimeField::Updated)),
+];
+
 impl Meaning {
     pub(super) fn of(key: &str) -> Self {
         Self { kind: reserved(key), role: Role::of(key) }
@@ -46,6 +55,6 @@ impl Role {
 
     /// Whether every stored task has it.
     pub(super) fn is_always(self) -> bool {
-        super::ALWAYS.iter().any(|(_, role)| *role == self)
+        ALWAYS.iter().any(|(_, role)| *role == self)
     }
 }
