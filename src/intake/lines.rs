@@ -6,7 +6,7 @@ use crate::domain::limits::MAX_TASK_BYTES;
 use crate::domain::{Error, Result};
 
 /// Bytes that are read at a time. A piece has as many, and the start of its first line.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 512 << 10;
 /// Lines of a piece: what the door adds to each may be more than a line has.
 const PIECE_LINES: usize = 4_096;
 /// Bytes of the longest line: a task and what may end it on another system.

@@ -17,7 +17,7 @@ use super::lines::{Piece, Pieces};
 use super::{Desk, visible};
 
 /// Pieces that wait for the writer.
-const WAITING_PIECES: usize = 4;
+const WAITING_PIECES: usize = 6;
 /// Bytes of lines after which an edit takes no more pieces, so that other writers wait for no longer
 /// than these take.
 const EDIT_BYTES: u64 = 16 << 20;
