@@ -21,7 +21,7 @@ mod tests {
 
     use super::*;
     use crate::domain::flow::COMPONENT_KINDS;
-    use crate::domain::task::Intake;
+    use crate::domain::task::{Intake, Keys};
     use crate::domain::{Id, Moment, Status, Task, TaskRead, TimeField, Zone};
 
     const NOW: Moment = Moment(1_750_000_000_000);
@@ -30,7 +30,9 @@ mod tests {
         let zone = Zone::utc();
         let intake = Intake { organization: Id([1; 12]), zone: &zone, now: NOW, fresh_id: Id([9; 12]) };
         tasks(count, NOW)
-            .map(|text| Task::parse(&text, intake).unwrap_or_else(|error| panic!("{error}: {text}")))
+            .map(|text| {
+                Task::parse(&text, intake, &mut Keys::default()).unwrap_or_else(|error| panic!("{error}: {text}"))
+            })
             .collect()
     }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::app::App;
-use crate::domain::task::Intake;
+use crate::domain::task::{Intake, Keys};
 use crate::domain::{Caller, Error, Filter, Id, Kind, Moment, Permission, Result, Task, TaskRead, json};
 use crate::store::{Edit, View};
 
@@ -58,7 +58,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// `Invalid` with every fault, `Forbidden` outside the caller's scope.
-    pub fn admit(&self, text: &str) -> Result<Task> {
+    pub fn admit(&self, text: &str, keys: &mut Keys) -> Result<Task> {
         let now = self.now;
         let intake = Intake {
             organization: self.caller.organization,
@@ -66,7 +66,7 @@ impl<'a> Desk<'a> {
             now,
             fresh_id: self.app.ids.id(now),
         };
-        let task = self.name(Task::parse(text, intake)?)?;
+        let task = self.name(Task::parse(text, intake, keys)?)?;
         self.check_scope(&task)?;
         Ok(task)
     }
@@ -76,7 +76,7 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// As [`Desk::admit`], and `Invalid` when it has no flow or no hub.
     pub fn admit_new(&self, text: &str) -> Result<Task> {
-        let task = self.admit(text)?;
+        let task = self.admit(text, &mut Keys::default())?;
         let has = |key: &str| task.raw(key).is_some_and(|raw| raw != "null" && raw != "\"\"");
         let mut faults = crate::domain::Faults::default();
         if !has("flow") && !has("flowId") {
@@ -121,7 +121,7 @@ impl<'a> Desk<'a> {
                 None => pairs.push((key, value)),
             }
         }
-        let task = self.admit(&with("{}", &pairs))?;
+        let task = self.admit(&with("{}", &pairs), &mut Keys::default())?;
         self.check_deletion(&task)?;
         Ok(task)
     }

@@ -17,7 +17,7 @@ use waybill::kit::machine;
 /// Tasks without `WAYBILL_TEST_ROWS`.
 const ROWS: u64 = 20_000;
 /// Bytes of memory that a server may have had at most.
-const MAX_PEAK_BYTES: u64 = 256 << 20;
+const MAX_PEAK_BYTES: u64 = 160 << 20;
 const NOW: Moment = Moment(1_750_000_000_000);
 
 #[test]

@@ -48,7 +48,7 @@ pub fn filled(rows: u64) -> (TempDir, Arc<App>) {
 /// The same with other settings.
 pub fn filled_with(rows: u64, choose: impl FnOnce(&mut Settings)) -> (TempDir, Arc<App>) {
     // As the program does when it starts.
-    memory::give_back_what_is_large();
+    memory::keep_little();
     let data = tempfile::tempdir().unwrap();
     let mut settings = Settings::default();
     settings.data.dir = data.path().join("data");

@@ -70,7 +70,7 @@ enum Command {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    memory::give_back_what_is_large();
+    memory::keep_little();
     let program = match Program::try_parse_from(std::env::args_os().collect::<Vec<OsString>>()) {
         Ok(program) => program,
         Err(error) => {

@@ -1,8 +1,10 @@
 //! JSON as it came: checked once at the door, then carried as text so that no digit is lost.
 
+mod keys;
 mod scan;
 
-pub use scan::scan;
+pub use keys::Keys;
+pub use scan::{Pair, scan};
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

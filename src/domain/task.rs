@@ -1,14 +1,16 @@
 //! A task: its JSON as given, and the few facts that filters and sorts look at.
 
 mod builder;
+mod meaning;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use builder::Builder;
+use meaning::{ALWAYS, Meaning, Role};
 
-use super::field::{FieldKind, reserved};
-use super::json;
+use super::field::FieldKind;
+use super::json::{self, Pair};
 use super::limits::{MAX_TASK_BYTES, MAX_TASK_KEYS};
 use super::moment::{Moment, Zone, has_offset};
 use super::request::Faults;
@@ -145,6 +147,16 @@ pub struct Intake<'a> {
     pub fresh_id: Id,
 }
 
+/// What is known of the keys of the tasks before.
+#[derive(Debug)]
+pub struct Keys(json::Keys<Meaning>);
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self(json::Keys::new(Meaning::of))
+    }
+}
+
 impl Task {
     /// Takes in a task's JSON: checks it, gives it what it lacks (`_id`, `status`, `createdTime`,
     /// `updatedTime`), sets `organizationId`, and reads times without offset in the
@@ -152,38 +164,37 @@ impl Task {
     ///
     /// # Errors
     /// `Invalid` with every fault of the reserved keys, or the one of the JSON.
-    pub fn parse(text: &str, intake: Intake<'_>) -> Result<Self> {
+    pub fn parse(text: &str, intake: Intake<'_>, Keys(keys): &mut Keys) -> Result<Self> {
         if text.len() > MAX_TASK_BYTES {
             return Err(Error::invalid(format!("A task must not be larger than {MAX_TASK_BYTES} bytes.")));
         }
-        let pairs = match json::scan(text) {
+        let pairs = match json::scan(text, keys) {
             Some(pairs) => pairs,
-            None => checked(text)?,
+            None => checked(text, keys)?,
         };
         if pairs.len() > MAX_TASK_KEYS {
             return Err(Error::invalid(format!("A task must not have more than {MAX_TASK_KEYS} keys.")));
         }
         let mut faults = Faults::default();
         let mut builder = Builder::new(text.len() + 256, intake);
-        let has = |name: &str| pairs.iter().any(|(key, raw)| key == name && !json::is_null(raw));
-        if !has("_id") {
-            builder.push("_id", &json::quote(&given("_id", &intake)));
+        if !pairs.iter().any(|pair| pair.meaning.role == Role::Id && !json::is_null(&pair.value)) {
+            builder.push("_id", &json::quote(&given("_id", &intake)), Role::Id);
         }
         let mut standing = as_they_stand(text, &pairs);
-        for (key, raw) in &pairs {
-            let pair = standing.as_mut().and_then(Iterator::next);
-            match admit(key, raw, &intake, &mut faults) {
+        for Pair { key, value: raw, meaning } in &pairs {
+            let (pair, role) = (standing.as_mut().and_then(Iterator::next), meaning.role);
+            match admit(key, raw, *meaning, &intake, &mut faults) {
                 Admitted::AsItCame => match pair {
-                    Some(pair) => builder.push_pair(key, raw, pair),
-                    None => builder.push(key, raw),
+                    Some(pair) => builder.push_pair(key, raw, pair, role),
+                    None => builder.push(key, raw, role),
                 },
-                Admitted::As(raw) => builder.push(key, &raw),
+                Admitted::As(raw) => builder.push(key, &raw, role),
                 Admitted::Not => {}
             }
         }
-        for key in ALWAYS {
-            if !builder.has(key) {
-                builder.push(key, &json::quote(&given(key, &intake)));
+        for (key, role) in ALWAYS {
+            if !builder.has(role) {
+                builder.push(key, &json::quote(&given(key, &intake)), role);
             }
         }
         faults.into_result()?;
@@ -199,7 +210,7 @@ impl Task {
         let intake = Intake { organization: Id::MIN, zone: &Zone::utc(), now: Moment(0), fresh_id: Id::MIN };
         let mut builder = Builder::new(text.len(), intake);
         for (key, raw) in &pairs {
-            builder.push(key, raw);
+            builder.push(key, raw, Role::of(key));
         }
         Ok(builder.finish())
     }
@@ -259,16 +270,18 @@ fn text_at<'a>(json: &'a str, place: &Range<u32>) -> Option<&'a str> {
 }
 
 /// The pairs of a task by the long way, on which every fault gets its words.
-fn checked(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+fn checked<'a>(text: &'a str, keys: &json::Keys<Meaning>) -> Result<Vec<Pair<'a, Meaning>>> {
     json::check(text).map_err(|why| Error::invalid(format!("The task is not valid JSON: {why}.")))?;
     let pairs = json::pairs(text).map_err(|_| Error::invalid("A task must be a JSON object."))?;
-    Ok(pairs.into_iter().map(|(key, raw)| (key, json::compact(raw))).collect())
+    let pair =
+        |(key, raw): (Cow<'a, str>, &'a str)| Pair { meaning: keys.meaning(&key), key, value: json::compact(raw) };
+    Ok(pairs.into_iter().map(pair).collect())
 }
 
 /// Each pair as it stands in the text; nothing where the text is more than its pairs, with white space
 /// between them or escapes in keys.
-fn as_they_stand<'a>(text: &'a str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Option<impl Iterator<Item = &'a str>> {
-    let lengths = pairs.iter().map(|(key, raw)| "\"\":".len() + key.len() + raw.len());
+fn as_they_stand<'a>(text: &'a str, pairs: &[Pair<'_, Meaning>]) -> Option<impl Iterator<Item = &'a str>> {
+    let lengths = pairs.iter().map(|pair| "\"\":".len() + pair.key.len() + pair.value.len());
     // Each has a brace or a comma before it, and the last one a brace behind it.
     let is_all = lengths.clone().map(|length| length + 1).sum::<usize>() + 1 == text.len();
     let mut end = 0;
@@ -288,9 +301,6 @@ enum Admitted {
     Not,
 }
 
-/// The keys that every stored task has.
-const ALWAYS: [&str; 5] = ["_id", "organizationId", "status", "createdTime", "updatedTime"];
-
 /// What the door puts there where a task does not have it.
 fn given(key: &str, intake: &Intake<'_>) -> String {
     match key {
@@ -301,23 +311,23 @@ fn given(key: &str, intake: &Intake<'_>) -> String {
     }
 }
 
-fn admit(key: &str, raw: &str, intake: &Intake<'_>, faults: &mut Faults) -> Admitted {
-    if key == "organizationId" {
+fn admit(key: &str, raw: &str, meaning: Meaning, intake: &Intake<'_>, faults: &mut Faults) -> Admitted {
+    if meaning.role == Role::Organization {
         return Admitted::As(json::quote(&intake.organization.to_string()));
     }
     if json::is_null(raw) {
-        return if ALWAYS.contains(&key) { Admitted::Not } else { Admitted::AsItCame };
+        return if meaning.role.is_always() { Admitted::Not } else { Admitted::AsItCame };
     }
-    let fault = match reserved(key) {
+    let fault = match meaning.kind {
         None | Some(FieldKind::Any) => None,
-        Some(FieldKind::Time) => return admit_time(key, json::text(raw).as_deref(), intake, faults),
+        Some(FieldKind::Time) => return admit_time(key, json::text(raw).as_deref(), meaning.role, intake, faults),
         Some(FieldKind::Id) => {
             let is_id = json::text(raw).is_some_and(|text| text.parse::<Id>().is_ok());
             (!is_id).then_some("be 24 lower-case hex characters")
         }
         Some(FieldKind::Text) => match json::text(raw) {
             None => Some("be a string"),
-            Some(text) if key == "status" && Status::named(&text).is_none() => {
+            Some(text) if meaning.role == Role::Status && Status::named(&text).is_none() => {
                 faults.add(key, "The selected status is invalid. Allowed: UNASSIGNED, ONGOING, DONE.");
                 None
             }
@@ -335,10 +345,10 @@ fn admit(key: &str, raw: &str, intake: &Intake<'_>, faults: &mut Faults) -> Admi
 
 /// A time with an offset stays as it came; one without is told apart from UTC here, once, so that
 /// a later change of the organisation's zone does not move it.
-fn admit_time(key: &str, text: Option<&str>, intake: &Intake<'_>, faults: &mut Faults) -> Admitted {
+fn admit_time(key: &str, text: Option<&str>, role: Role, intake: &Intake<'_>, faults: &mut Faults) -> Admitted {
     match text {
         None => faults.add(key, format!("The {key} field must be a string.")),
-        Some("") if ALWAYS.contains(&key) => return Admitted::Not,
+        Some("") if role.is_always() => return Admitted::Not,
         Some("") => {}
         Some(text) => match Moment::parse(text, intake.zone) {
             Some(_) if has_offset(text) => {}
@@ -372,7 +382,7 @@ mod tests {
         ] {
             let text = |space: &str| {
                 let pairs: Vec<String> = pairs.iter().map(|(key, raw)| format!("{key}{space}:{raw}{space}")).collect();
-                Task::parse(&format!("{{{}}}", pairs.join(",")), intake).unwrap()
+                Task::parse(&format!("{{{}}}", pairs.join(",")), intake, &mut Keys::default()).unwrap()
             };
             let (tight, loose) = (text(""), text(" "));
             assert_eq!(tight, loose);

@@ -1,7 +1,9 @@
 //! A request resolved against what is stored: which rows, which columns, which file.
 
 use crate::app::App;
+use crate::domain::limits::SMALL_EXPORT_ROWS;
 use crate::domain::{Caller, Column, Download, Error, Id, Moment, OnFault, Result, Used, Zone};
+use crate::kit::memory;
 use crate::kit::meter::{Meter, Stage};
 use crate::render;
 use crate::store::{Reordered, View};
@@ -112,6 +114,10 @@ pub(super) fn resolve(app: &App, wish: Wish<'_>, id: Id, asked: Moment, meter: &
     let pool = app.pool_for(ask.selection.take);
     let selected = ask.view.select_on(pool, &ask.selection)?;
     ask.check_rows(app, selected.ids.len() as u64, selected.matched)?;
+    if selected.ids.len() as u64 > SMALL_EXPORT_ROWS {
+        // Keys of all that match were made and are gone.
+        memory::give_back_what_is_free();
+    }
     let organization = wish.caller.organization;
     let facts = about::asked(&ask.view, wish.caller, &ask, asked, ask.snapshot)?;
     let on_fault = ask.config.as_ref().and_then(|configured| configured.config.on_fault);

@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use crate::app::App;
-use crate::domain::limits::LARGE_WORKBOOK_BYTES;
+use crate::domain::limits::{LARGE_WORKBOOK_BYTES, SMALL_EXPORT_ROWS};
 use crate::domain::{Download, Error, FaultTally, Id, Kind, Result, Used, Value};
 use crate::kit::fail;
+use crate::kit::memory;
 use crate::kit::meter::{Meter, Stage, Stop};
 use crate::kit::ordered::ordered;
 use crate::render::{self, About, Renderer, Row, Spec, media_type};
@@ -168,6 +169,9 @@ pub fn stream(app: &App, mut plan: Plan, out: &mut (dyn Write + Send), meter: &M
     })?;
     let about = About { facts: plan.facts(), faults };
     let repairs = renderer.finish(&about, out)?;
+    if rows > SMALL_EXPORT_ROWS {
+        memory::give_back_what_is_free();
+    }
     let faults = about.faults;
     plan.warnings.extend(faults.warnings());
     plan.warnings.extend(repairs.warnings());

@@ -1,6 +1,6 @@
 //! Reading a request's body: never more than its limit, never waiting for long.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -11,8 +11,13 @@ use tokio::sync::mpsc;
 
 use crate::domain::{Error, Kind, Result};
 
-/// Pieces of a streamed body that wait to be read.
-const PIECES: usize = 16;
+/// Handfuls of a streamed body that wait to be read.
+const HANDFULS: usize = 2;
+/// Bytes of a handful, which the last of its pieces may exceed. Waking the thread that reads costs more
+/// than reading what a client sends at a time.
+const HANDFUL_BYTES: usize = 256 << 10;
+/// Pieces of a handful: the smallest hold memory for more than they have.
+const HANDFUL_PIECES: usize = 64;
 /// Bytes that must come for each second of waiting, over a whole idle time: who sends a byte now
 /// and then holds a connection as well as who sends none.
 const LEAST_PER_SECOND: u64 = 64;
@@ -65,6 +70,22 @@ impl Source {
         }
     }
 
+    /// The next pieces of the body, and how it ended if it has.
+    async fn handful(&mut self) -> (Vec<Bytes>, Option<Result<()>>) {
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        while bytes < HANDFUL_BYTES && pieces.len() < HANDFUL_PIECES {
+            match self.piece().await {
+                Ok(Some(piece)) => {
+                    bytes += piece.len();
+                    pieces.push(piece);
+                }
+                Ok(None) => return (pieces, Some(Ok(()))),
+                Err(error) => return (pieces, Some(Err(error))),
+            }
+        }
+        (pieces, None)
+    }
+
     /// Only what we wait for counts: a body that we read slowly is not the client's fault.
     fn keep_pace(&mut self, waited: Duration, came: u64) -> Result<()> {
         self.waited += waited;
@@ -94,43 +115,62 @@ pub(super) fn expect(headers: &HeaderMap, allowed: &[&str]) -> Result<()> {
 
 /// A body that is read on a thread that may wait, while it comes in.
 pub(super) struct Streamed {
-    pieces: mpsc::Receiver<Result<Bytes>>,
-    left: Bytes,
+    handfuls: mpsc::Receiver<Result<Vec<Bytes>>>,
+    /// The rest of a handful.
+    left: std::vec::IntoIter<Bytes>,
+    /// The rest of a piece.
+    piece: Bytes,
 }
 
 /// Starts to read a body of any length.
 pub(super) fn streamed(body: Body, idle_seconds: u64) -> Streamed {
-    let (send, pieces) = mpsc::channel(PIECES);
+    let (send, handfuls) = mpsc::channel(HANDFULS);
     let mut source = Source::new(body, idle_seconds);
     tokio::spawn(async move {
         loop {
-            let piece = source.piece().await;
-            let ended = !matches!(piece, Ok(Some(_)));
-            if let Some(piece) = piece.transpose()
-                && send.send(piece).await.is_err()
-            {
-                return;
+            let (handful, ended) = source.handful().await;
+            let is_over = ended.is_some();
+            // What came before an error is read before it.
+            for part in [(!handful.is_empty()).then_some(Ok(handful)), ended.and_then(Result::err).map(Err)] {
+                if let Some(part) = part
+                    && send.send(part).await.is_err()
+                {
+                    return;
+                }
             }
-            if ended {
+            if is_over {
                 return;
             }
         }
     });
-    Streamed { pieces, left: Bytes::new() }
+    Streamed { handfuls, left: Vec::new().into_iter(), piece: Bytes::new() }
 }
 
 impl Read for Streamed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.left.is_empty() {
-            match self.pieces.blocking_recv() {
-                None => return Ok(0),
-                Some(Ok(piece)) => self.left = piece,
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl BufRead for Streamed {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.piece.is_empty() {
+            if let Some(piece) = self.left.next() {
+                self.piece = piece;
+                continue;
+            }
+            match self.handfuls.blocking_recv() {
+                None => break,
+                Some(Ok(handful)) => self.left = handful.into_iter(),
                 Some(Err(error)) => return Err(io::Error::other(error)),
             }
         }
-        let length = buffer.len().min(self.left.len());
-        buffer[..length].copy_from_slice(&self.left[..length]);
-        self.left.advance(length);
-        Ok(length)
+        Ok(&self.piece)
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.piece.advance(length);
     }
 }

@@ -1,7 +1,5 @@
 //! Tasks: one, a page, many (contract 6).
 
-use std::io::BufReader;
-
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -130,11 +128,8 @@ pub(super) async fn remove_bulk(State(shared): State<Shared>, headers: HeaderMap
 pub(super) async fn load(State(shared): State<Shared>, headers: HeaderMap, body: Body) -> Answer {
     let caller = shared.caller(&headers, Permission::AddTask)?;
     body::expect(&headers, &["application/x-ndjson", "application/ndjson", "application/jsonl"])?;
-    let source = body::streamed(body, shared.app.settings.server.body_idle_seconds);
-    let report = work(move || {
-        let mut source = BufReader::with_capacity(256 * 1024, source);
-        intake::load(&shared.app, &caller, &mut source, &mut |_| {})
-    });
+    let mut source = body::streamed(body, shared.app.settings.server.body_idle_seconds);
+    let report = work(move || intake::load(&shared.app, &caller, &mut source, &mut |_| {}));
     let report = report.await?;
     let message = if report.failed == 0 { "Success." } else { "Some lines could not be loaded." };
     let body = serde_json::to_value(&report).map_err(|error| Error::internal("http", error))?;

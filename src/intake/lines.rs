@@ -1,12 +1,12 @@
 //! A source of lines cut into pieces, each of which a thread takes apart on its own.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, ErrorKind};
 
 use crate::domain::limits::MAX_TASK_BYTES;
 use crate::domain::{Error, Result};
 
 /// Bytes that are read at a time. A piece has as many, and the start of its first line.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 512 << 10;
 /// Lines of a piece: what the door adds to each may be more than a line has.
 const PIECE_LINES: usize = 4_096;
 /// Bytes of the longest line: a task and what may end it on another system.
@@ -77,9 +77,7 @@ impl<'a> Pieces<'a> {
             if self.ended {
                 break;
             }
-            bytes.reserve(PIECE_BYTES);
-            let read = (&mut *self.source).take(PIECE_BYTES as u64).read_to_end(&mut bytes).map_err(broken)?;
-            self.ended = read < PIECE_BYTES;
+            self.fill(&mut bytes)?;
         }
         if bytes.is_empty() {
             return Ok(None);
@@ -89,10 +87,26 @@ impl<'a> Pieces<'a> {
         Ok(Some(Piece { first, bytes }))
     }
 
+    /// Reads on behind these bytes.
+    fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
+        bytes.reserve(PIECE_BYTES);
+        let mut room = PIECE_BYTES;
+        while room > 0 && !self.ended {
+            let more = at_hand(self.source)?;
+            let more = more.get(..room).unwrap_or(more);
+            bytes.extend_from_slice(more);
+            let length = more.len();
+            self.source.consume(length);
+            self.ended = length == 0;
+            room -= length;
+        }
+        Ok(())
+    }
+
     fn skip(&mut self) -> Result<()> {
         loop {
             let (length, ends) = {
-                let bytes = self.source.fill_buf().map_err(broken)?;
+                let bytes = at_hand(self.source)?;
                 match memchr::memchr(b'\n', bytes) {
                     Some(place) => (place + 1, true),
                     None => (bytes.len(), bytes.is_empty()),
@@ -115,6 +129,19 @@ impl Iterator for Pieces<'_> {
         self.ended |= piece.is_err();
         piece.transpose()
     }
+}
+
+/// What the source has at hand, after waiting for some; nothing at its end.
+fn at_hand(source: &mut dyn BufRead) -> Result<&[u8]> {
+    loop {
+        match source.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(broken(error)),
+            Ok(_) => break,
+        }
+    }
+    // What was read stays at hand: asking again only shows it.
+    source.fill_buf().map_err(broken)
 }
 
 /// A source that is a connection says of itself what went wrong.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::domain::limits::MAX_TOLD_LINES;
+use crate::domain::task::Keys;
 use crate::domain::{Caller, Error, Permission, Result, Task};
 use crate::kit::ordered::ordered;
 use crate::store::{Batch, Edit, Put};
@@ -16,7 +17,7 @@ use super::lines::{Piece, Pieces};
 use super::{Desk, visible};
 
 /// Pieces that wait for the writer.
-const WAITING_PIECES: usize = 4;
+const WAITING_PIECES: usize = 6;
 /// Bytes of lines after which an edit takes no more pieces, so that other writers wait for no longer
 /// than these take.
 const EDIT_BYTES: u64 = 16 << 20;
@@ -98,9 +99,10 @@ fn admit(desk: &Desk<'_>, piece: &Piece) -> Result<Admitted> {
     let bytes = piece.bytes.len() as u64;
     let (batch, lines, report) = (Batch::new(organization, catalog), Vec::new(), Report::default());
     let mut admitted = Admitted { bytes, batch, lines, report };
+    let mut keys = Keys::default();
     for (number, line) in piece.lines() {
         admitted.report.total += 1;
-        match line.and_then(|line| admit_line(desk, line)) {
+        match line.and_then(|line| admit_line(desk, line, &mut keys)) {
             Ok(task) => {
                 admitted.batch.add(task);
                 admitted.lines.push(number);
@@ -111,8 +113,8 @@ fn admit(desk: &Desk<'_>, piece: &Piece) -> Result<Admitted> {
     Ok(admitted)
 }
 
-fn admit_line(desk: &Desk<'_>, line: &str) -> Result<Task> {
-    let task = desk.admit(line)?;
+fn admit_line(desk: &Desk<'_>, line: &str, keys: &mut Keys) -> Result<Task> {
+    let task = desk.admit(line, keys)?;
     desk.check_deletion(&task)?;
     Ok(task)
 }

@@ -14,8 +14,8 @@
 //!   `thread_local!` that is initialised by a constant and has no destructor, so that it is usable from the
 //!   first allocation of a thread to its last, also while other thread-locals are being destroyed; and the
 //!   sum wraps.
-//! - The one function of C, `mallopt`, takes two numbers and touches no memory of ours; glibc has it for any
-//!   thread at any time.
+//! - The functions of C, `mallopt` and `malloc_trim`, take numbers and touch no memory of ours; glibc has them for
+//!   any thread at any time.
 //! - A count is never used to decide about memory: were it wrong, scripts would be ended too early or too
 //!   late, and nothing else.
 //!
@@ -42,16 +42,18 @@ pub struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Has the system's allocator take blocks of 1 MiB and more from the system one by one, and give them back when
-/// they are freed. By itself glibc does so only until the first of them is freed; what large exports free then
-/// stays with the process in pieces (benches/README.md has how much). Elsewhere this does nothing.
-pub fn give_back_what_is_large() {
+/// Has the system's allocator keep little of what is freed. It takes blocks of 1 MiB and more from the system one
+/// by one, and gives them back: by itself glibc does so only until the first of them is freed; what large exports
+/// free then stays with the process in pieces (benches/README.md has how much). And it has one heap for each core
+/// instead of eight, since what is freed in one is of no use to the threads of another. Elsewhere this does nothing.
+pub fn keep_little() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         use std::ffi::c_int;
         // <malloc.h>
         const M_TRIM_THRESHOLD: c_int = -1;
         const M_MMAP_THRESHOLD: c_int = -3;
+        const M_ARENA_MAX: c_int = -8;
         const LARGE_BYTES: c_int = 1 << 20;
         unsafe extern "C" {
             safe fn mallopt(parameter: c_int, value: c_int) -> c_int;
@@ -59,6 +61,22 @@ pub fn give_back_what_is_large() {
         // It answers 0 where it does not know the parameter, and then nothing has changed.
         mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
         mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        mallopt(M_ARENA_MAX, c_int::try_from(cores).unwrap_or(c_int::MAX));
+    }
+}
+
+/// Has the system's allocator give back the pages that nobody uses, between those that somebody does. What many
+/// small things leave behind when they are freed it keeps otherwise. It takes milliseconds, in which others wait
+/// for memory. Elsewhere this does nothing.
+pub fn give_back_what_is_free() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            safe fn malloc_trim(kept_bytes: usize) -> std::ffi::c_int;
+        }
+        // It answers whether anything was given back.
+        malloc_trim(0);
     }
 }
 

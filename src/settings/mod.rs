@@ -202,7 +202,7 @@ impl Default for Settings {
                 rate_per_second: 100,
                 rate_burst: 200,
             },
-            data: Data { dir: "data".into(), cache_bytes: 32 << 20 },
+            data: Data { dir: "data".into(), cache_bytes: 24 << 20 },
             organization: Organization {
                 id: Id([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
                 name: "My organization".to_owned(),

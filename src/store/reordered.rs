@@ -76,6 +76,14 @@ pub fn is_scattered(ids: &[Id]) -> bool {
     neighbours.clone().filter(is_far).count() * 2 > neighbours.len()
 }
 
+/// The places of these ids in the order of the ids. Four bytes hold those of as many as an export may have;
+/// they take a third of what ids do.
+pub(super) fn places_by_id(ids: &[Id]) -> Vec<u32> {
+    let mut places: Vec<u32> = (0..ids.len() as u32).collect();
+    places.par_sort_unstable_by_key(|place| ids.get(*place as usize));
+    places
+}
+
 impl View {
     /// Copies what is wanted of these tasks, in this order: `fields`, or all of it. It runs on the threads of
     /// the current rayon pool and asks `go_on` now and then.
@@ -104,9 +112,7 @@ impl View {
         let catalog = self.field_names(organization)?;
         let numbers: Option<Vec<u32>> =
             fields.map(|fields| fields.iter().filter_map(|name| catalog.number(name)).collect());
-        // Four bytes hold the places of as many as an export may have; they take a third of what ids do.
-        let mut by_id: Vec<u32> = (0..ids.len() as u32).collect();
-        by_id.par_sort_unstable_by_key(|place| ids.get(*place as usize));
+        let by_id = places_by_id(ids);
         let laying = Laying::new(nameless(&self.scratch).map_err(Error::Scratch)?, ids.len());
         let jobs: Vec<&[u32]> = by_id.chunks(TASKS_PER_JOB).collect();
         jobs.par_iter().with_max_len(1).try_for_each(|places| -> domain::Result<()> {

@@ -1,15 +1,14 @@
 //! Which flows and which keys occur among some tasks.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use rayon::slice::{ParallelSlice, ParallelSliceMut};
+use rayon::iter::ParallelIterator;
+use rayon::slice::ParallelSlice;
 
 use super::View;
 use super::codec::{Numbers, Record};
 use super::error::Error;
-use super::reordered::is_scattered;
+use super::reordered::{is_scattered, places_by_id};
 use super::tasks::Walk;
 use crate::domain::{self, Id};
 
@@ -32,7 +31,7 @@ impl View {
     /// When the store cannot be read, or one of the tasks is not there.
     pub fn seen(&self, organization: Id, ids: &[Id]) -> domain::Result<Seen> {
         let all = match ids.len() {
-            0..=TASKS_PER_JOB => self.part(organization, ids)?,
+            0..=TASKS_PER_JOB => self.part(organization, ids.iter())?,
             _ => self.parts(organization, ids)?,
         };
         let numbers: HashSet<u32> = all.directories.iter().flat_map(Numbers::iter).collect();
@@ -42,16 +41,20 @@ impl View {
     }
 
     fn parts(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {
-        let mut ids = Cow::Borrowed(ids);
-        if is_scattered(&ids) {
-            ids.to_mut().par_sort_unstable();
-        }
-        let jobs: Vec<&[Id]> = ids.par_chunks(TASKS_PER_JOB).collect();
-        let parts: Result<Vec<Part>, Error> = jobs.par_iter().map(|ids| self.part(organization, ids)).collect();
+        let parts: Result<Vec<Part>, Error> = if is_scattered(ids) {
+            let id = |place: &u32| ids.get(*place as usize);
+            let places = places_by_id(ids);
+            places
+                .par_chunks(TASKS_PER_JOB)
+                .map(|places| self.part(organization, places.iter().filter_map(id)))
+                .collect()
+        } else {
+            ids.par_chunks(TASKS_PER_JOB).map(|ids| self.part(organization, ids.iter())).collect()
+        };
         Ok(parts?.into_iter().reduce(Part::join).unwrap_or_default())
     }
 
-    fn part(&self, organization: Id, ids: &[Id]) -> Result<Part, Error> {
+    fn part<'a>(&self, organization: Id, ids: impl Iterator<Item = &'a Id>) -> Result<Part, Error> {
         let mut walk = Walk::new(&self.groups, organization);
         let mut part = Part::default();
         for id in ids {

@@ -92,8 +92,8 @@ impl View {
             None if order.by == "_id" || selection.take == Some(0) || !catalog.contains(&order.by) => {
                 self.select_by(by, true, |_| ())
             }
-            // Texts lie in allocations of their own, of which a heap gives little back.
-            None => self.select_by(By { run_bytes: run_bytes / 3, ..by }, false, |task| order.key(task)),
+            // Texts lie in allocations of their own. What a heap keeps of them is about what was there at a time.
+            None => self.select_by(By { run_bytes: run_bytes / 8, ..by }, false, |task| order.key(task)),
         };
         Ok(selected?)
     }

@@ -22,8 +22,10 @@ use crate::kit::scratch::nameless;
 
 /// Rows that one thread sorts sooner than several.
 const FEW_ROWS: usize = 4_096;
-/// Bytes of each buffer in front of the file.
-const BUFFER_BYTES: usize = 64 << 10;
+/// Rows that are gathered before those behind the page are let go of; twice the rows up to its end where that is more.
+const MANY_ROWS: usize = 32_768;
+/// Bytes of each buffer in front of the file, of which every run has one while they are merged.
+const BUFFER_BYTES: usize = 16 << 10;
 
 /// What rows are sorted by before their ids.
 pub(super) trait Key: Ord + Send + Sized {
@@ -44,6 +46,8 @@ pub(super) struct Sorter<'a, K> {
     scratch: &'a Path,
     /// Bytes of rows that are sorted together. Each thread may hold as many, and one more.
     run_bytes: usize,
+    /// How many rows are gathered before those behind the page are let go of.
+    most_rows: usize,
     /// The places of the page among all rows.
     page: Range<u64>,
     descending: bool,
@@ -71,6 +75,7 @@ impl<'a, K: Key> Sorter<'a, K> {
         Self {
             scratch,
             run_bytes,
+            most_rows: usize::try_from(end.saturating_mul(2)).unwrap_or(usize::MAX).max(MANY_ROWS),
             page: selection.skip..end,
             descending: selection.order.descending,
             gathered: Mutex::new(Gathered { count: 0, rows: Vec::new(), bytes: 0 }),
@@ -92,7 +97,7 @@ impl<'a, K: Key> Sorter<'a, K> {
                 true => gathered.rows = mem::take(rows),
                 false => gathered.rows.append(rows),
             }
-            if gathered.bytes <= self.run_bytes {
+            if gathered.bytes <= self.run_bytes && gathered.rows.len() <= self.most_rows {
                 return Ok(());
             }
             gathered.bytes = 0;

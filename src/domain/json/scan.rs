@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::compact;
+use super::keys::Keys;
 use crate::domain::fingerprint::fingerprint;
 use crate::domain::limits::MAX_JSON_DEPTH;
 
@@ -14,21 +15,40 @@ const MOST_KEYS: usize = 256;
 /// Bytes of a number; a longer one may be beyond a double's range.
 const MOST_DIGITS: usize = 300;
 
-/// The pairs of an object in their order, each value without white space between its tokens;
-/// nothing when the text is no object, or one that only the long way can judge.
-pub fn scan(text: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+/// A pair of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair<'a, M> {
+    /// What it says.
+    pub key: Cow<'a, str>,
+    /// Without white space between its tokens.
+    pub value: Cow<'a, str>,
+    /// What the key means.
+    pub meaning: M,
+}
+
+/// The pairs of an object in their order; nothing when the text is no object, or one that only the long
+/// way can judge.
+pub fn scan<'a, M: Copy>(text: &'a str, keys: &mut Keys<M>) -> Option<Vec<Pair<'a, M>>> {
     let mut pairs = Vec::with_capacity(48);
     let mut scanner = Scanner { text, at: 0, spaced: false, keys: Vec::with_capacity(64) };
     scanner.space();
-    scanner.object(1, |key, value| pairs.push((Cow::Borrowed(key), Cow::Borrowed(value))))?;
+    keys.begin();
+    let mut count = 0;
+    let key = |scanner: &mut Scanner<'a>| {
+        count += 1;
+        if count > MOST_KEYS { None } else { scanner.known_key(keys) }
+    };
+    scanner.object(1, key, |(key, meaning), value| {
+        pairs.push(Pair { key: Cow::Borrowed(key), value: Cow::Borrowed(value), meaning });
+    })?;
     scanner.space();
     if scanner.at < text.len() {
         return None;
     }
     if scanner.spaced {
-        pairs.iter_mut().for_each(|(_, value)| {
-            if let Cow::Borrowed(raw) = *value {
-                *value = compact(raw);
+        pairs.iter_mut().for_each(|pair| {
+            if let Cow::Borrowed(raw) = pair.value {
+                pair.value = compact(raw);
             }
         });
     }
@@ -40,21 +60,24 @@ struct Scanner<'a> {
     at: usize,
     /// Whether white space stood between tokens.
     spaced: bool,
-    /// Fingerprints of the keys of the objects around this place, the innermost last.
+    /// Fingerprints of the keys of the inner objects around this place, the innermost last.
     keys: Vec<u64>,
 }
 
 impl<'a> Scanner<'a> {
-    fn object(&mut self, depth: usize, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+    fn object<K>(
+        &mut self,
+        depth: usize,
+        mut key: impl FnMut(&mut Self) -> Option<K>,
+        mut each: impl FnMut(K, &'a str),
+    ) -> Option<()> {
         self.eat(b'{')?;
-        let (outer, mut parts) = (self.keys.len(), Parts::default());
         self.space();
         if self.eat(b'}').is_some() {
             return Some(());
         }
         loop {
-            let key = self.plain_text()?;
-            self.add_key(outer, &mut parts, key)?;
+            let key = key(self)?;
             self.space();
             self.eat(b':')?;
             self.space();
@@ -63,13 +86,34 @@ impl<'a> Scanner<'a> {
             each(key, self.text.get(start..self.at)?);
             self.space();
             if self.eat(b'}').is_some() {
-                break;
+                return Some(());
             }
             self.eat(b',')?;
             self.space();
         }
+    }
+
+    fn inner_object(&mut self, depth: usize) -> Option<()> {
+        let (outer, mut parts) = (self.keys.len(), Parts::default());
+        let key = |scanner: &mut Self| {
+            let key = scanner.plain_text()?;
+            scanner.add_key(outer, &mut parts, key)
+        };
+        self.object(depth, key, |(), _| {})?;
         self.keys.truncate(outer);
         Some(())
+    }
+
+    /// The next key of the outermost object, and what it means.
+    fn known_key<M: Copy>(&mut self, keys: &mut Keys<M>) -> Option<(&'a str, M)> {
+        if let Some((number, length)) = keys.guess(self.rest()) {
+            let key = self.text.get(self.at + 1..self.at + length - 1)?;
+            self.at += length;
+            return Some((key, keys.take(number)?));
+        }
+        let key = self.plain_text()?;
+        let number = keys.number(key)?;
+        Some((key, keys.take(number)?))
     }
 
     /// Two keys of one fingerprint may be the same.
@@ -104,7 +148,7 @@ impl<'a> Scanner<'a> {
         match self.peek()? {
             b'"' => self.text(),
             b'{' | b'[' if depth == MAX_JSON_DEPTH => None,
-            b'{' => self.object(depth + 1, |_, _| {}),
+            b'{' => self.inner_object(depth + 1),
             b'[' => self.list(depth + 1),
             b't' => self.word("true"),
             b'f' => self.word("false"),
@@ -243,139 +287,4 @@ impl Parts {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::{check, pairs};
-    use super::*;
-
-    /// What the long way says of a text.
-    fn by_the_long_way(text: &str) -> Option<Vec<(String, String)>> {
-        check(text).ok()?;
-        let pairs = pairs(text).ok()?;
-        Some(pairs.into_iter().map(|(key, value)| (key.into_owned(), compact(value).into_owned())).collect())
-    }
-
-    fn by_the_fast_way(text: &str) -> Option<Vec<(String, String)>> {
-        let pairs = scan(text)?;
-        Some(pairs.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
-    }
-
-    #[test]
-    fn what_tasks_are_made_of_goes_the_fast_way() {
-        for text in [
-            "{}",
-            r#"{"a":1,"b":-0.5,"c":[],"d":{},"e":[true,false,null],"f":"\" \\ \u00e9 \/","ünï":"ŝ"}"#,
-            " { \"a b\" : [ 1 ,\n{ \"c\" : \"d  e\" } ] , \"f\":\t\"g h\" }\r\n",
-            r#"{"checklist_1_comment":0,"checklist_2_comment":0,"a":{"a":{"a":0}},"":"","b":""}"#,
-        ] {
-            assert_eq!(by_the_fast_way(text).unwrap(), by_the_long_way(text).unwrap(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_task_is_left_to_the_long_way() {
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(MAX_JSON_DEPTH), "]".repeat(MAX_JSON_DEPTH));
-        let long = format!("{{\"a\":{}}}", "9".repeat(310));
-        for text in [
-            "",
-            "[]",
-            "1",
-            "{",
-            "{}}",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{\"a\":1,}",
-            "{,}",
-            "{\"a\":01}",
-            "{\"a\":1.}",
-            "{\"a\":-}",
-            "{\"a\":+1}",
-            "{\"a\":.5}",
-            "{\"a\":tru}",
-            "{\"a\":\"\t\"}",
-            "{\"a\":\"\\x\"}",
-            "{\"a\":\"\\ud800\"}",
-            "{\"a\":\"\\u+123\"}",
-            "{\"a\":1,\"a\":2}",
-            "{\"a\":[{\"b\":1,\"b\":2}]}",
-            "{\"a\":1e400}",
-            "{\"a\":\"",
-            "{\"a\":[1 2]}",
-            &deep,
-            &long,
-        ] {
-            assert_eq!(scan(text), None, "{text}");
-        }
-    }
-
-    /// JSON and what nearly is.
-    fn nearly_json() -> impl Strategy<Value = String> {
-        let tokens = [
-            "{",
-            "}",
-            "[",
-            "]",
-            ":",
-            ",",
-            "\"a\"",
-            "\"b\"",
-            "\"a\\u0062\"",
-            "\"\\ud83d\\ude00\"",
-            "\"é\\n\"",
-            "1",
-            "-2.50",
-            "0",
-            "1e3",
-            "-",
-            ".",
-            "true",
-            "null",
-            " ",
-            "\n",
-            "\"",
-            "\\",
-            "\"long enough for a word\"",
-        ];
-        let soup = prop::collection::vec(prop::sample::select(tokens.to_vec()), 0..24).prop_map(|soup| soup.concat());
-        let leaf = prop_oneof![
-            prop::sample::select(vec!["1", "-0.25", "true", "null", "\"\"", "\"a \\\" b\"", "18446744073709551616"])
-                .prop_map(str::to_owned),
-            "[ -~é]{0,20}".prop_map(|text| serde_json::Value::from(text).to_string()),
-        ];
-        let value = leaf.prop_recursive(4, 24, 4, |inner| {
-            let space = || prop::sample::select(vec!["", "", " ", "\n\t"]);
-            prop_oneof![
-                (prop::collection::vec(inner.clone(), 0..4), space())
-                    .prop_map(|(items, space)| format!("[{space}{}]", items.join(&format!(",{space}")))),
-                (prop::collection::vec(("[a-c]{1,2}|[a-z]{6,20}", inner), 0..4), space()).prop_map(|(pairs, space)| {
-                    let pairs: Vec<String> =
-                        pairs.into_iter().map(|(key, value)| format!("\"{key}\"{space}:{value}")).collect();
-                    format!("{{{}{space}}}", pairs.join(","))
-                }),
-            ]
-        });
-        prop_oneof![1 => soup, 3 => value]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn what_the_fast_way_accepts_the_long_way_reads_alike(text in nearly_json()) {
-            if let Some(pairs) = by_the_fast_way(&text) {
-                prop_assert_eq!(Some(pairs), by_the_long_way(&text));
-            }
-        }
-
-        #[test]
-        fn a_run_ends_where_a_plain_search_says(bytes in any::<[u8; 8]>(), place in 0_usize..8, end in prop::sample::select(b"\"\\\x00\x1f".to_vec())) {
-            let mut bytes = bytes;
-            for bytes in [bytes, { bytes[place] = end; bytes }] {
-                let plain = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
-                let found = ends_of_run(u64::from_le_bytes(bytes));
-                prop_assert_eq!(plain, (found != 0).then(|| found.trailing_zeros() as usize / 8));
-            }
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! The JSON of a task, pair by pair, with its header and the directory of its keys.
 
 use super::super::json;
-use super::{Field, Header, Intake, Status, Task, TimeField};
+use super::meaning::{ALWAYS, Role};
+use super::{Field, Header, Intake, Status, Task};
 use crate::domain::{Id, Moment};
 
 /// A task that is being put together.
@@ -10,6 +11,8 @@ pub(super) struct Builder<'a> {
     header: Header,
     json: String,
     fields: Vec<Field>,
+    /// Which of those that every task has are there.
+    always: [bool; ALWAYS.len()],
 }
 
 impl<'a> Builder<'a> {
@@ -24,12 +27,12 @@ impl<'a> Builder<'a> {
             hub: None,
             times: [None; 5],
         };
-        Self { intake, header, json, fields: Vec::with_capacity(48) }
+        Self { intake, header, json, fields: Vec::with_capacity(48), always: [false; ALWAYS.len()] }
     }
 
     /// Adds a pair that is written like this.
-    pub(super) fn push_pair(&mut self, key: &str, raw: &str, pair: &str) {
-        self.begin(key, raw);
+    pub(super) fn push_pair(&mut self, key: &str, raw: &str, pair: &str, role: Role) {
+        self.begin(raw, role);
         let start = self.at() + 1;
         self.json.push_str(pair);
         let (key, end) = (start..start + key.len() as u32, self.at());
@@ -37,8 +40,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a pair.
-    pub(super) fn push(&mut self, key: &str, raw: &str) {
-        self.begin(key, raw);
+    pub(super) fn push(&mut self, key: &str, raw: &str, role: Role) {
+        self.begin(raw, role);
         let key_start = self.at() + 1;
         // Without an early end, so that many bytes are looked at together.
         let escaped = key.bytes().fold(false, |escaped, byte| escaped | matches!(byte, b'"' | b'\\' | ..b' '));
@@ -56,31 +59,35 @@ impl<'a> Builder<'a> {
         self.fields.push(Field { key, escaped, value: start..self.at() });
     }
 
-    fn begin(&mut self, key: &str, raw: &str) {
-        self.note(key, raw);
+    fn begin(&mut self, raw: &str, role: Role) {
+        if role != Role::None {
+            self.note(raw, role);
+        }
         if !self.fields.is_empty() {
             self.json.push(',');
         }
     }
 
     /// Keeps what the header has of a value.
-    fn note(&mut self, key: &str, raw: &str) {
+    fn note(&mut self, raw: &str, role: Role) {
         let id = || json::text(raw).and_then(|text| text.parse::<Id>().ok());
-        match key {
-            "_id" => self.header.id = id().unwrap_or(self.intake.fresh_id),
-            "status" => {
+        match role {
+            Role::Id => self.header.id = id().unwrap_or(self.intake.fresh_id),
+            Role::Status => {
                 let status = json::text(raw).and_then(|name| Status::named(&name));
                 self.header.status = status.unwrap_or(Status::Unassigned);
             }
-            "isDeleted" => self.header.deleted = raw == "true",
-            "flowId" => self.header.flow = id(),
-            "hubId" => self.header.hub = id(),
-            _ => {
-                if let Some(field) = key.ends_with("Time").then(|| TimeField::named(key)).flatten() {
-                    let moment = json::text(raw).and_then(|text| Moment::parse(&text, self.intake.zone));
-                    self.header.times[field as usize] = moment;
-                }
+            Role::Deleted => self.header.deleted = raw == "true",
+            Role::Flow => self.header.flow = id(),
+            Role::Hub => self.header.hub = id(),
+            Role::Time(field) => {
+                let moment = json::text(raw).and_then(|text| Moment::parse(&text, self.intake.zone));
+                self.header.times[field as usize] = moment;
             }
+            Role::Organization | Role::None => {}
+        }
+        if let Some(place) = ALWAYS.iter().position(|(_, always)| *always == role) {
+            self.always[place] = true;
         }
     }
 
@@ -88,8 +95,9 @@ impl<'a> Builder<'a> {
         self.json.len() as u32
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.fields.iter().any(|field| field.is(key, &self.json))
+    /// Whether one of those that every task has is there.
+    pub(super) fn has(&self, role: Role) -> bool {
+        ALWAYS.iter().zip(self.always).any(|((_, always), is_there)| is_there && *always == role)
     }
 
     pub(super) fn finish(mut self) -> Task {
