@@ -73,8 +73,19 @@ fn set_schema(transaction: &WriteTransaction, number: u32) {
     transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, bytes.as_slice()).unwrap();
 }
 
+/// What a release before headers in groups left behind.
+fn make_schema_3(transaction: &WriteTransaction) {
+    assert!(transaction.delete_table(schema::HEADER_GROUPS).unwrap());
+    let mut headers = transaction.open_table(schema::HEADERS).unwrap();
+    each_record(transaction, |key, record| {
+        headers.insert(key, codec::front(record)).unwrap();
+    });
+    set_schema(transaction, 3);
+}
+
 /// What a release before export configs left behind.
 fn make_schema_2(transaction: &WriteTransaction) {
+    make_schema_3(transaction);
     assert!(transaction.delete_table(schema::CONFIGS).unwrap());
     assert!(transaction.delete_table(schema::CONFIG_NAMES).unwrap());
     assert!(transaction.delete_table(schema::OUTBOX).unwrap());
@@ -88,15 +99,21 @@ fn make_schema_1(transaction: &WriteTransaction) {
     assert!(transaction.delete_table(schema::OWED).unwrap());
     assert!(transaction.delete_table(schema::ANSWERED).unwrap());
     let mut tasks = transaction.open_table(schema::TASKS).unwrap();
+    each_record(transaction, |key, record| {
+        tasks.insert(key, record).unwrap();
+    });
+    assert!(transaction.delete_table(schema::TASK_GROUPS).unwrap());
+    set_schema(transaction, 1);
+}
+
+fn each_record(transaction: &WriteTransaction, mut each: impl FnMut(&TaskKey, &[u8])) {
     for row in transaction.open_table(schema::TASK_GROUPS).unwrap().iter().unwrap() {
         let (key, bytes) = row.unwrap();
         let (organization, bound) = (schema::organization_of(key.value()), schema::id_of(key.value()));
         for (id, record) in Group::read(bound, bytes.value()).unwrap().entries() {
-            tasks.insert(&schema::key(organization, id), record).unwrap();
+            each(&schema::key(organization, id), record);
         }
     }
-    assert!(transaction.delete_table(schema::TASK_GROUPS).unwrap());
-    set_schema(transaction, 1);
 }
 
 fn id(number: u64) -> Id {
@@ -268,6 +285,24 @@ fn a_store_of_schema_2_keeps_its_tasks_and_exports() {
 }
 
 #[test]
+fn a_store_of_schema_3_selects_as_before() {
+    let house = House::filled();
+    let selected = |store: &Store| {
+        let view = store.view().unwrap();
+        let some = Filter { ids: Some((0..50).map(|number| id(number * 77)).collect()), ..Filter::default() };
+        let some = Selection { filter: some, ..everything(OURS) };
+        (view.select(&everything(OURS)).unwrap(), view.select(&some).unwrap())
+    };
+    let before = selected(&house.open().unwrap());
+    assert_eq!((before.0.matched, before.1.matched), (2_000, 26));
+    house.with_redb(make_schema_3);
+    assert_eq!(house.schema(), 3);
+    assert_eq!(selected(&house.open().unwrap()), before);
+    assert_eq!(selected(&house.open().unwrap()), before);
+    house.with_redb(|transaction| assert!(!transaction.delete_table(schema::HEADERS).unwrap()));
+}
+
+#[test]
 fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
     let house = House::filled();
     house.with_redb(|transaction| {
@@ -280,7 +315,8 @@ fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
 
 #[test]
 fn a_store_that_lost_a_table_is_damaged() {
-    let lost: [fn(&WriteTransaction) -> bool; 7] = [
+    let lost: [fn(&WriteTransaction) -> bool; 8] = [
+        |transaction| transaction.delete_table(schema::HEADER_GROUPS).unwrap(),
         |transaction| transaction.delete_table(schema::TASK_GROUPS).unwrap(),
         |transaction| transaction.delete_table(schema::EXPORTS).unwrap(),
         |transaction| transaction.delete_table(schema::OWED).unwrap(),
