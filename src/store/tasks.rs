@@ -1,5 +1,8 @@
 //! Reading tasks.
 
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
+
 use redb::{AccessGuard, ReadableTable};
 
 use super::codec;
@@ -16,11 +19,16 @@ pub struct Record<'a> {
     /// The task.
     pub id: Id,
     record: &'a codec::Record<'a>,
+    catalog: &'a Catalog,
+    /// Its JSON once somebody has asked for it.
+    json: OnceCell<String>,
+    /// Memory for that.
+    unused: RefCell<String>,
     /// The value of each field that was asked for, in that order.
     pub cells: &'a [ValueRef<'a>],
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// The flow it is in.
     pub fn flow(&self) -> Option<Id> {
         self.record.flow()
@@ -30,8 +38,13 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// `Internal` when the bytes in the store are none.
-    pub fn json(&self) -> domain::Result<&'a str> {
-        Ok(self.record.json().ok_or(Error::Record(self.id))?)
+    pub fn json(&self) -> domain::Result<&str> {
+        if let Some(json) = self.json.get() {
+            return Ok(json);
+        }
+        let mut json = self.unused.take();
+        self.record.write_json(self.catalog, &mut json).ok_or(Error::Record(self.id))?;
+        Ok(self.json.get_or_init(|| json))
     }
 }
 
@@ -42,7 +55,7 @@ impl Edit<'_> {
     /// When the store cannot be read.
     pub fn task(&self, organization: Id, id: Id) -> domain::Result<Option<String>> {
         let groups = self.transaction.open_table(schema::TASK_GROUPS).map_err(Error::from)?;
-        Ok(task(&groups, organization, id)?)
+        Ok(task(&groups, &*self.field_names(organization)?, organization, id)?)
     }
 }
 
@@ -52,7 +65,7 @@ impl View {
     /// # Errors
     /// When the store cannot be read.
     pub fn task(&self, organization: Id, id: Id) -> domain::Result<Option<String>> {
-        Ok(task(&self.groups, organization, id)?)
+        Ok(task(&self.groups, &*self.field_names(organization)?, organization, id)?)
     }
 
     /// Shows these tasks to `each`, in the order of `ids`, with the raw values of `fields`.
@@ -66,7 +79,7 @@ impl View {
         fields: &[String],
         each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
     ) -> domain::Result<()> {
-        let mut reader = Reader::new(&*self.field_names(organization)?, fields);
+        let mut reader = Reader::new(self.field_names(organization)?, fields);
         let mut walk = Walk::new(&self.groups, organization);
         for id in ids {
             let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
@@ -78,14 +91,18 @@ impl View {
 
 /// Shows records one after another, with the values of some fields.
 pub(super) struct Reader {
+    catalog: Arc<Catalog>,
     wanted: Wanted,
     /// Memory for the values of the next record.
-    unused: Vec<ValueRef<'static>>,
+    cells: Vec<ValueRef<'static>>,
+    /// Memory for its JSON.
+    json: String,
 }
 
 impl Reader {
-    pub(super) fn new(catalog: &Catalog, fields: &[String]) -> Self {
-        Self { wanted: Wanted::new(catalog, fields), unused: Vec::with_capacity(fields.len()) }
+    pub(super) fn new(catalog: Arc<Catalog>, fields: &[String]) -> Self {
+        let (wanted, cells) = (Wanted::new(&catalog, fields), Vec::with_capacity(fields.len()));
+        Self { catalog, wanted, cells, json: String::new() }
     }
 
     /// # Errors
@@ -100,12 +117,17 @@ impl Reader {
         if record.is_deleted() {
             return Err(Error::Missing(id).into());
         }
-        let mut cells = emptied(std::mem::take(&mut self.unused));
+        let mut cells = emptied(std::mem::take(&mut self.cells));
         self.wanted.take(&record, &mut cells).ok_or(Error::Record(id))?;
+        let (catalog, unused) = (&*self.catalog, RefCell::new(std::mem::take(&mut self.json)));
+        let shown = Record { id, record: &record, catalog, json: OnceCell::new(), unused, cells: &cells };
         // Whoever stumbles over bytes that are no text does not know of which task they are.
-        let with_id = |error| if record.json().is_some() { error } else { Error::Record(id).into() };
-        each(&Record { id, record: &record, cells: &cells }).map_err(with_id)?;
-        self.unused = emptied(cells);
+        let with_id = |error| if shown.json().is_ok() { error } else { Error::Record(id).into() };
+        each(&shown).map_err(with_id)?;
+        let Record { json, unused, .. } = shown;
+        self.json = json.into_inner().unwrap_or_else(|| unused.into_inner());
+        self.json.clear();
+        self.cells = emptied(cells);
         Ok(())
     }
 }
@@ -131,6 +153,7 @@ pub(super) fn group_of(
 
 fn task(
     groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
+    catalog: &Catalog,
     organization: Id,
     id: Id,
 ) -> Result<Option<String>, Error> {
@@ -140,7 +163,9 @@ fn task(
     if record.is_deleted() {
         return Ok(None);
     }
-    record.json().map(|json| Some(json.to_owned())).ok_or(Error::Record(id))
+    let mut json = String::new();
+    record.write_json(catalog, &mut json).ok_or(Error::Record(id))?;
+    Ok(Some(json))
 }
 
 /// Gets of many ids. Neighbours lie in one group, which is kept at hand until another is wanted.

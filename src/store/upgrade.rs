@@ -1,11 +1,13 @@
 //! Stores of older schemas are made ones of today when they are opened.
 
-use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableTable, Table, TableDefinition, WriteTransaction};
 
+use super::catalog::Catalog;
+use super::codec::without_keys;
 use super::error::Error;
 use super::group::Group;
 use super::put::Tables;
-use super::schema::{self, TaskKey, id_of, organization_of};
+use super::schema::{self, FieldKey, TaskKey, id_of, organization_of};
 use crate::domain::Id;
 
 /// The groups of an older schema while they are read.
@@ -16,17 +18,22 @@ const BYTES_AT_A_TIME: usize = 1 << 20;
 /// Makes a store of an older schema one of today: whatever cuts this off, it is the one or the other.
 pub(super) fn upgrade(database: &Database, found: u32) -> Result<(), Error> {
     let transaction = database.begin_write()?;
+    rewrite(&transaction, found)?;
+    Ok(transaction.commit()?)
+}
+
+/// The same, as far as the commit.
+pub(super) fn rewrite(transaction: &WriteTransaction, found: u32) -> Result<(), Error> {
     if found == 1 {
-        copy_single_tasks(&transaction)?;
+        copy_single_tasks(transaction)?;
         transaction.delete_table(schema::TASKS)?;
     } else {
         transaction.rename_table(schema::TASK_GROUPS, OLD_GROUPS)?;
-        copy_groups(&transaction)?;
+        copy_groups(transaction)?;
         transaction.delete_table(OLD_GROUPS)?;
     }
     transaction.delete_table(schema::HEADERS)?;
-    make_tables(&transaction)?;
-    Ok(transaction.commit()?)
+    make_tables(transaction)
 }
 
 /// Makes the tables that are not there, and says that these are all.
@@ -73,25 +80,33 @@ fn copy_groups(transaction: &WriteTransaction) -> Result<(), Error> {
 /// Tasks on their way into groups, some at a time, since all may be more than fits memory.
 struct Copies<'a> {
     tables: Tables<'a>,
+    fields: Table<'a, &'static FieldKey, &'static [u8]>,
     organization: Id,
+    catalog: Catalog,
     records: Vec<(Id, Vec<u8>)>,
     bytes: usize,
 }
 
 impl<'a> Copies<'a> {
     fn new(transaction: &'a WriteTransaction) -> Result<Self, Error> {
-        let tables = Tables::open(transaction)?;
-        Ok(Self { tables, organization: Id::MIN, records: Vec::new(), bytes: 0 })
+        let (tables, fields) = (Tables::open(transaction)?, transaction.open_table(schema::FIELDS)?);
+        let catalog = Catalog::load(Id::MIN, &fields)?;
+        Ok(Self { tables, fields, organization: Id::MIN, catalog, records: Vec::new(), bytes: 0 })
     }
 
     /// Adds a task, above all that its organisation has.
     fn add(&mut self, organization: Id, id: Id, record: &[u8]) -> Result<(), Error> {
         if organization != self.organization || self.bytes > BYTES_AT_A_TIME {
             self.flush()?;
+        }
+        if organization != self.organization {
+            self.catalog = Catalog::load(organization, &self.fields)?;
             self.organization = organization;
         }
-        self.bytes += record.len();
-        self.records.push((id, record.to_vec()));
+        let mut copy = Vec::with_capacity(record.len());
+        without_keys(record, &self.catalog, &mut copy);
+        self.bytes += copy.len();
+        self.records.push((id, copy));
         Ok(())
     }
 
