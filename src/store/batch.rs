@@ -54,7 +54,10 @@ impl Batch {
         }
         let id = task.id();
         let is_known = self.numbers.len() == task.names().len();
-        let form = if is_known { Form::Record(self.encode(&task)) } else { Form::Unnumbered(Box::new(task)) };
+        let form = match is_known {
+            true => Form::Record(encoded(&task, &self.numbers, &self.catalog, &mut self.bytes)),
+            false => Form::Unnumbered(Box::new(task)),
+        };
         self.rows.push(Row { id, form });
     }
 
@@ -116,12 +119,13 @@ impl Batch {
                 None => Arc::make_mut(catalog).add(&name).ok_or(Error::TooManyFields)?,
             });
         }
-        Ok(self.encode(task))
+        Ok(encoded(task, &self.numbers, catalog, &mut self.bytes))
     }
+}
 
-    fn encode(&mut self, task: &Task) -> Range<usize> {
-        let start = self.bytes.len();
-        encode(task, &self.numbers, &mut self.bytes);
-        start..self.bytes.len()
-    }
+/// Writes the record of a task behind those that `bytes` has, and tells where it lies.
+fn encoded(task: &Task, numbers: &[u32], catalog: &Catalog, bytes: &mut Vec<u8>) -> Range<usize> {
+    let start = bytes.len();
+    encode(task, numbers, catalog, bytes);
+    start..bytes.len()
 }

@@ -11,12 +11,14 @@ use redb::{Range, ReadableTable};
 use super::error::Error;
 use super::schema::{FieldKey, field_key, number_of};
 use super::{Edit, View, schema};
-use crate::domain::{self, Id};
+use crate::domain::{self, Id, json};
 
 /// The top-level keys of an organisation's tasks.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     names: Vec<Arc<str>>,
+    /// What stands before the value of each in JSON: `,"name":`.
+    pieces: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, u32>,
 }
 
@@ -46,16 +48,25 @@ impl Catalog {
         self.names.get(number as usize).map(|name| &**name)
     }
 
+    /// What stands before the value of a key in the JSON of a task: a comma, the key and a colon.
+    pub(super) fn piece(&self, number: u32) -> Option<&str> {
+        self.pieces.get(number as usize).map(|piece| &**piece)
+    }
+
     /// Adds a key that is not there yet and gives its number; nothing when there are no numbers left.
     pub(super) fn add(&mut self, name: &str) -> Option<u32> {
         let number = u32::try_from(self.names.len()).ok()?;
+        self.pieces.push([",", &json::quote(name), ":"].concat().into());
         let name: Arc<str> = name.into();
         self.names.push(Arc::clone(&name));
         self.numbers.insert(name, number);
         Some(number)
     }
 
-    fn load(organization: Id, table: &impl ReadableTable<&'static FieldKey, &'static [u8]>) -> Result<Self, Error> {
+    pub(super) fn load(
+        organization: Id,
+        table: &impl ReadableTable<&'static FieldKey, &'static [u8]>,
+    ) -> Result<Self, Error> {
         let mut catalog = Self::default();
         for row in fields_of(organization, table)? {
             let (key, name) = row?;

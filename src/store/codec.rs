@@ -1,24 +1,39 @@
 //! The record of a task: what selection looks at in fixed places, a directory of where each value
-//! lies, and the JSON as given.
+//! lies, and the values. Their keys are not in it: the JSON is put together from the catalogue's.
 //!
 //! ```text
-//! 0   form (1)          4   flow (12)        68  number of fields n (4)
+//! 0   form (2)          4   flow (12)        68  number of fields n (4)
 //! 1   status            16  hub (12)         72  n field numbers
-//! 2   flags             28  five times (8)       n starts of values in the JSON
-//! 3   which times                                n ends of values in the JSON
-//!                                                the JSON
+//! 2   flags             28  five times (8)       n ends of values, counted from where they start
+//! 3   which times                                the values, one behind the other
+//! ```
+//! JSON that is more than its values and their keys, spelled as the catalogue spells them, is kept as
+//! it was given:
+//!
+//! ```text
+//! 0   form (1)          4   ... 72  as above
+//!                           n starts of values in the JSON
+//!                           n ends of values in the JSON
+//!                           the JSON
 //! ```
 //! Numbers are little-endian; those of the directory take two bytes each, or four in a record that
 //! needs them. The id is in the key. The field numbers stand side by side, because every read
 //! searches through them.
 
+mod writing;
+
 use std::borrow::Cow;
+use std::ops::Range;
 use std::str;
 
 use super::catalog::Catalog;
-use crate::domain::{Header, Id, Moment, Raw, Status, Task, TaskRead};
+use crate::domain::{Header, Id, Moment, Raw, Status, TaskRead};
+pub(super) use writing::{encode, without_keys};
 
-const FORM: u8 = 1;
+/// The JSON is there as it was given.
+const GIVEN: u8 = 1;
+/// The values are there without their keys.
+const VALUES: u8 = 2;
 const FRONT: usize = 72;
 const FLOW: usize = 4;
 const HUB: usize = 16;
@@ -30,47 +45,7 @@ const HAS_FLOW: u8 = 2;
 const HAS_HUB: u8 = 4;
 const WIDE: u8 = 8;
 
-/// Writes the record of a task behind what `out` has; `numbers` are those of its fields, in their order.
-pub(super) fn encode(task: &Task, numbers: &[u32], out: &mut Vec<u8>) {
-    let header = task.header();
-    let wide = task.json().len() > usize::from(u16::MAX) || numbers.iter().any(|number| *number > u32::from(u16::MAX));
-    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    let flags = flag(header.deleted, DELETED)
-        | flag(header.flow.is_some(), HAS_FLOW)
-        | flag(header.hub.is_some(), HAS_HUB)
-        | flag(wide, WIDE);
-    let present =
-        header.times.iter().enumerate().fold(0, |bits, (place, time)| bits | flag(time.is_some(), 1 << place));
-
-    out.extend_from_slice(&[FORM, header.status as u8, flags, present]);
-    out.extend_from_slice(&header.flow.unwrap_or(Id::MIN).0);
-    out.extend_from_slice(&header.hub.unwrap_or(Id::MIN).0);
-    for time in header.times {
-        out.extend_from_slice(&time.map_or(0, |moment| moment.0).to_le_bytes());
-    }
-    let places = task.places();
-    out.extend_from_slice(&(places.len() as u32).to_le_bytes());
-    put_column(numbers.iter().copied(), wide, out);
-    // The door lets no task in whose length would not fit four bytes.
-    put_column(places.clone().map(|place| place.start as u32), wide, out);
-    put_column(places.map(|place| place.end as u32), wide, out);
-    out.extend_from_slice(task.json().as_bytes());
-}
-
-/// Puts numbers in two or four bytes each: written into place, which is faster than one behind the other.
-pub(super) fn put_column(numbers: impl ExactSizeIterator<Item = u32>, wide: bool, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + numbers.len() * if wide { 4 } else { 2 }, 0);
-    let column = out.get_mut(start..).unwrap_or_default();
-    if wide {
-        column.as_chunks_mut().0.iter_mut().zip(numbers).for_each(|(bytes, number)| *bytes = number.to_le_bytes());
-    } else {
-        let short = numbers.map(|number| (number as u16).to_le_bytes());
-        column.as_chunks_mut().0.iter_mut().zip(short).for_each(|(bytes, number)| *bytes = number);
-    }
-}
-
-/// What selection looks at, without the directory and the JSON.
+/// What selection looks at, without the directory and the values.
 pub(super) fn front(record: &[u8]) -> &[u8] {
     record.get(..COUNT).unwrap_or(record)
 }
@@ -78,7 +53,7 @@ pub(super) fn front(record: &[u8]) -> &[u8] {
 /// The header of a record, or of its front alone; nothing if the bytes are none.
 pub(super) fn header(id: Id, bytes: &[u8]) -> Option<Header> {
     let front = bytes.first_chunk::<COUNT>()?;
-    if front[0] != FORM {
+    if ![GIVEN, VALUES].contains(&front[0]) {
         return None;
     }
     let status = *Status::ALL.get(usize::from(front[1]))?;
@@ -122,9 +97,11 @@ impl TaskRead for HeaderOnly {
 pub(super) struct Record<'a> {
     front: &'a [u8; FRONT],
     numbers: &'a [u8],
-    starts: &'a [u8],
+    /// None where each value starts at the end of the one before.
+    starts: Option<&'a [u8]>,
     ends: &'a [u8],
-    json: &'a [u8],
+    /// What the directory tells places in.
+    text: &'a [u8],
 }
 
 impl<'a> Record<'a> {
@@ -135,9 +112,13 @@ impl<'a> Record<'a> {
         let fields = u32::from_le_bytes(front[COUNT..].try_into().ok()?) as usize;
         let column = fields.checked_mul(if wide { 4 } else { 2 })?;
         let (numbers, rest) = rest.split_at_checked(column)?;
-        let (starts, rest) = rest.split_at_checked(column)?;
-        let (ends, json) = rest.split_at_checked(column)?;
-        (front[0] == FORM).then_some(Self { front, numbers, starts, ends, json })
+        let (starts, rest) = match front[0] {
+            GIVEN => rest.split_at_checked(column).map(|(starts, rest)| (Some(starts), rest))?,
+            VALUES => (None, rest),
+            _ => return None,
+        };
+        let (ends, text) = rest.split_at_checked(column)?;
+        Some(Self { front, numbers, starts, ends, text })
     }
 
     /// Its header; nothing if the bytes are none.
@@ -156,9 +137,35 @@ impl<'a> Record<'a> {
         self.has(HAS_FLOW).then_some(Id(*flow))
     }
 
-    /// The whole task as JSON; nothing if the bytes are no text.
-    pub(super) fn json(&self) -> Option<&'a str> {
-        str::from_utf8(self.json).ok()
+    /// Writes the whole task as JSON behind what `out` has; nothing if the bytes are no text. The catalogue
+    /// is that of its organisation.
+    pub(super) fn write_json(&self, catalog: &Catalog, out: &mut String) -> Option<()> {
+        let text = str::from_utf8(self.text).ok()?;
+        if self.starts.is_some() {
+            out.push_str(text);
+            return Some(());
+        }
+        let (begin, mut start) = (out.len(), 0);
+        self.each_field(|place, number| {
+            let end = self.at(self.ends, place)? as usize;
+            out.push_str(catalog.piece(number)?);
+            // Cut between letters only.
+            out.push_str(text.get(start..end)?);
+            start = end;
+            Some(())
+        })?;
+        // What is behind the last end is no value of any key.
+        if start != text.len() {
+            return None;
+        }
+        match out.get(begin..) {
+            Some("") => out.push_str("{}"),
+            _ => {
+                out.replace_range(begin..=begin, "{");
+                out.push('}');
+            }
+        }
+        Some(())
     }
 
     /// Shows each of its fields by place and number, until there is nothing.
@@ -174,13 +181,22 @@ impl<'a> Record<'a> {
 
     /// The raw value of the field in this place.
     pub(super) fn value(&self, place: usize) -> Option<Raw<'a>> {
-        let (start, end) = (self.at(self.starts, place)?, self.at(self.ends, place)?);
-        self.json.get(start as usize..end as usize).map(Raw::new)
+        self.text.get(self.span(place)?).map(Raw::new)
+    }
+
+    /// Where that value lies.
+    fn span(&self, place: usize) -> Option<Range<usize>> {
+        let start = match (self.starts, place.checked_sub(1)) {
+            (Some(starts), _) => self.at(starts, place)?,
+            (None, Some(before)) => self.at(self.ends, before)?,
+            (None, None) => 0,
+        };
+        Some(start as usize..self.at(self.ends, place)? as usize)
     }
 
     /// The raw value of the field of this number; nothing if the bytes are no text.
     fn raw(&self, number: u32) -> Option<&'a str> {
-        self.value(self.place(number)?)?.text().ok()
+        self.value(self.place_of(number)?)?.text().ok()
     }
 
     /// The numbers of its fields.
@@ -188,7 +204,7 @@ impl<'a> Record<'a> {
         Numbers { bytes: Cow::Borrowed(self.numbers), wide: self.is_wide() }
     }
 
-    fn place(&self, number: u32) -> Option<usize> {
+    fn place_of(&self, number: u32) -> Option<usize> {
         if self.is_wide() {
             let wanted = number.to_le_bytes();
             self.numbers.as_chunks().0.iter().position(|bytes| *bytes == wanted)
@@ -206,8 +222,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether the numbers of its directory take four bytes each.
-    pub(super) fn is_wide(&self) -> bool {
+    fn is_wide(&self) -> bool {
         self.has(WIDE)
     }
 
@@ -287,63 +302,4 @@ impl TaskRead for Named<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
-    use super::*;
-
-    fn stored(json: &str, first_number: u32) -> (Task, Catalog, Vec<u8>) {
-        let task = Task::stored(json).unwrap();
-        let mut catalog = Catalog::default();
-        let numbers: Vec<u32> = task.names().map(|name| catalog.add(&name).unwrap() + first_number).collect();
-        let mut bytes = Vec::new();
-        encode(&task, &numbers, &mut bytes);
-        (task, catalog, bytes)
-    }
-
-    const JSON: &str = r#"{"_id":"61e5477601020304ffabcdef","status":"DONE","isDeleted":true,"hubId":"0000000000000000000000ff","flowId":"0000000000000000000000fe","createdTime":"2025-06-15T08:00:00+00:00","doneTime":"1960-06-15T08:00:00.5Z","a \"b\"":[1.0,{"c":18446744073709551616}],"nothing":null,"ünï":"ŝ"}"#;
-
-    #[test]
-    fn a_record_reads_back_as_the_task_it_was_made_from() {
-        let long = JSON.replace("ŝ", &"ŝ".repeat(40_000));
-        for json in [JSON, &long, "{}", r#"{"_id":"61e5477601020304ffabcdef"}"#] {
-            let (task, catalog, bytes) = stored(json, 0);
-            let lookup = Lookup::new(&catalog, ["nothing", "status"]);
-            let read = Named::read(task.id(), &bytes, &lookup).unwrap();
-            assert_eq!(read.header(), task.header());
-            assert_eq!(read.record.json(), Some(json));
-            for name in task.names() {
-                assert_eq!(read.raw(&name), task.raw(&name), "{name}");
-            }
-            assert_eq!(read.raw("unknown"), None);
-            let header = task.header();
-            assert_eq!((read.record.flow(), read.record.is_deleted()), (header.flow, header.deleted));
-        }
-    }
-
-    #[test]
-    fn field_numbers_beyond_two_bytes_are_kept() {
-        let (_, _, bytes) = stored(JSON, 70_000);
-        let record = Record::read(&bytes).unwrap();
-        assert_eq!(record.raw(70_001), Some("\"DONE\""));
-        assert_eq!(record.raw(1), None);
-    }
-
-    #[test]
-    fn bytes_that_are_no_record_are_refused_and_never_panic() {
-        let (task, _, bytes) = stored(JSON, 0);
-        for end in 0..FRONT + 3 * 2 * task.names().len() {
-            assert!(Record::read(&bytes[..end]).is_none(), "{end}");
-        }
-        for place in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[place] ^= 0x80;
-            if let Some(record) = Record::read(&changed) {
-                record.json();
-                record.header(task.id());
-                (0..12).for_each(|number| {
-                    record.raw(number);
-                });
-            }
-        }
-    }
-}
+mod tests;

@@ -1,13 +1,14 @@
 //! The store: tasks, flows, hubs, export configs and exports in one redb file, changed by edits that
 //! are on disk before they return, read through views that each see one moment.
 //!
-//! In reading order: `schema` (the tables), `codec` (the record of a task), `open` (which files are
-//! refused, and how), `handle` (the open file), `pen` (who writes, and what becomes durable at once),
-//! `catalog` (which keys tasks have), `batch` (tasks on their way in), `tasks` (writing and reading them),
-//! `wanted` (the fields that are taken out of them), `select` (which tasks, in which order), `sort` (more of
-//! them than fit in memory), `reordered` and `projection` (tasks that are read in another order than they
-//! lie), `seen` (what occurs among them), `named` (flows, hubs and export configs), `flows` (read once),
-//! `exports` (the record of exports), `outbox` (what is owed to recipients), `error`.
+//! In reading order: `schema` (the tables), `codec` (the record of a task), `group` (tasks that lie together),
+//! `open` (which files are refused, and how), `upgrade` (stores of older schemas), `handle` (the open file),
+//! `pen` (who writes, and what becomes durable at once), `catalog` (which keys tasks have), `batch` (tasks on
+//! their way in), `put` (writing them), `tasks` (reading them), `wanted` (the fields that are taken out of
+//! them), `select` (which tasks, in which order), `sort` (more of them than fit in memory), `reordered` and
+//! `projection` (tasks that are read in another order than they lie), `seen` (what occurs among them), `named`
+//! (flows, hubs and export configs), `flows` (read once), `exports` (the record of exports), `outbox` (what is
+//! owed to recipients), `error`.
 
 mod batch;
 mod catalog;
@@ -22,6 +23,7 @@ mod open;
 mod outbox;
 mod pen;
 mod projection;
+mod put;
 mod reordered;
 mod schema;
 mod seen;
@@ -30,6 +32,7 @@ mod sort;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod wanted;
 
 use std::collections::HashMap;
@@ -43,10 +46,11 @@ pub use batch::Batch;
 pub use catalog::Catalog;
 pub use error::{Error, Fault};
 pub use pen::Written;
+pub use put::Put;
 pub use reordered::{Reordered, is_scattered};
 pub use seen::Seen;
 pub use select::{Selected, Selection};
-pub use tasks::{Put, Record};
+pub use tasks::Record;
 
 use crate::domain::{self, Id};
 use catalog::Catalogs;
@@ -106,7 +110,7 @@ impl Store {
         let view = || -> Result<View, Error> {
             let transaction = self.pen.handle().read()?;
             let groups = transaction.open_table(schema::TASK_GROUPS)?;
-            let headers = transaction.open_table(schema::HEADERS)?;
+            let headers = transaction.open_table(schema::HEADER_GROUPS)?;
             let (catalogs, flows) = (Arc::clone(&self.catalogs), Arc::clone(&self.flows));
             let scratch = self.pen.handle().folder().to_owned();
             Ok(View { transaction, groups, headers, catalogs, flows, scratch })

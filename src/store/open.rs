@@ -1,4 +1,4 @@
-//! Opening the file: which ones are refused, how each is told apart, and how older ones are upgraded.
+//! Opening the file: which ones are refused, and how each is told apart.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -7,23 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, TableError,
-    WriteTransaction,
-};
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError, TableError};
 
 use super::error::Error;
-use super::schema::{self, id_of, organization_of};
-use super::tasks;
-use crate::domain::Id;
+use super::{schema, upgrade};
 
 /// The first bytes of every redb file.
 const REDB_MAGIC: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 /// Who has the store open; it lies beside the store and is locked for as long.
 const PID_FILE: &str = "waybill.pid";
-/// Bytes of tasks that an upgrade holds in memory, and those of one more.
-const BYTES_AT_A_TIME: usize = 1 << 20;
-
 /// The database in this file, made if there is none, and the lock that keeps others out.
 pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
@@ -36,7 +28,7 @@ pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), 
             let database = guarded(path, || builder(cache_bytes).open(path))?;
             let found = refuse_what_is_not_ours(path, &database)?;
             if found < schema::SCHEMA {
-                upgrade(&database, found)?;
+                upgrade::upgrade(&database, found)?;
             }
             Ok((database, lock))
         }
@@ -98,10 +90,7 @@ fn create(path: &Path, folder: &Path, cache_bytes: usize) -> Result<Database, Er
     let database = builder(cache_bytes).create(&draft).map_err(|error| refusal(path, error))?;
     let transaction = database.begin_write()?;
     transaction.open_table(schema::META)?.insert(schema::MAGIC_KEY, schema::MAGIC)?;
-    make_first_tables(&transaction)?;
-    make_export_tables(&transaction)?;
-    make_config_tables(&transaction)?;
-    set_schema(&transaction)?;
+    upgrade::make_tables(&transaction)?;
     transaction.commit()?;
     fs::rename(&draft, path).and_then(|()| File::open(folder)?.sync_all()).map_err(io)?;
     Ok(database)
@@ -155,7 +144,7 @@ fn refuse_what_is_not_ours(path: &Path, database: &Database) -> Result<u32, Erro
 
 /// Opens every table that a store of this schema has.
 fn tables_of(found: u32, transaction: &ReadTransaction) -> Result<(), TableError> {
-    transaction.open_table(schema::HEADERS)?;
+    transaction.open_table(if found < 4 { schema::HEADERS } else { schema::HEADER_GROUPS })?;
     transaction.open_table(schema::FIELDS)?;
     transaction.open_table(schema::FLOWS)?;
     transaction.open_table(schema::FLOW_NAMES)?;
@@ -174,70 +163,6 @@ fn tables_of(found: u32, transaction: &ReadTransaction) -> Result<(), TableError
         transaction.open_table(schema::CONFIG_NAMES)?;
         transaction.open_table(schema::OUTBOX)?;
     }
-    Ok(())
-}
-
-/// Makes a store of an older schema one of today: whatever cuts this off, it is the one or the other.
-fn upgrade(database: &Database, found: u32) -> Result<(), Error> {
-    let transaction = database.begin_write()?;
-    if found == 1 {
-        group_tasks(&transaction)?;
-        make_export_tables(&transaction)?;
-    }
-    make_config_tables(&transaction)?;
-    set_schema(&transaction)?;
-    Ok(transaction.commit()?)
-}
-
-/// Puts the tasks of schema 1 into groups, some at a time, since all may be more than fits memory.
-fn group_tasks(transaction: &WriteTransaction) -> Result<(), Error> {
-    let mut groups = transaction.open_table(schema::TASK_GROUPS)?;
-    let (mut organization, mut records, mut bytes) = (Id::MIN, Vec::new(), 0);
-    for row in transaction.open_table(schema::TASKS)?.iter()? {
-        let (key, record) = row?;
-        let next = organization_of(key.value());
-        if next != organization || bytes > BYTES_AT_A_TIME {
-            tasks::append(&mut groups, organization, &records)?;
-            (organization, bytes) = (next, 0);
-            records.clear();
-        }
-        bytes += record.value().len();
-        records.push((id_of(key.value()), record.value().to_vec()));
-    }
-    tasks::append(&mut groups, organization, &records)?;
-    transaction.delete_table(schema::TASKS)?;
-    Ok(())
-}
-
-fn make_first_tables(transaction: &WriteTransaction) -> Result<(), Error> {
-    transaction.open_table(schema::TASK_GROUPS)?;
-    transaction.open_table(schema::HEADERS)?;
-    transaction.open_table(schema::FIELDS)?;
-    transaction.open_table(schema::FLOWS)?;
-    transaction.open_table(schema::FLOW_NAMES)?;
-    transaction.open_table(schema::HUBS)?;
-    transaction.open_table(schema::HUB_NAMES)?;
-    Ok(())
-}
-
-/// What schema 2 added.
-fn make_export_tables(transaction: &WriteTransaction) -> Result<(), Error> {
-    transaction.open_table(schema::EXPORTS)?;
-    transaction.open_table(schema::OWED)?;
-    transaction.open_table(schema::ANSWERED)?;
-    Ok(())
-}
-
-/// What schema 3 added.
-fn make_config_tables(transaction: &WriteTransaction) -> Result<(), Error> {
-    transaction.open_table(schema::CONFIGS)?;
-    transaction.open_table(schema::CONFIG_NAMES)?;
-    transaction.open_table(schema::OUTBOX)?;
-    Ok(())
-}
-
-fn set_schema(transaction: &WriteTransaction) -> Result<(), Error> {
-    transaction.open_table(schema::META)?.insert(schema::SCHEMA_KEY, schema::SCHEMA.to_be_bytes().as_slice())?;
     Ok(())
 }
 

@@ -1,14 +1,14 @@
 //! Records cut down to some of their fields.
 
-use super::codec::{Record, front, put_column};
+use super::codec::Record;
 
-/// Cuts records down to some of their fields. Their JSON is no more than the values of these.
+/// Cuts records down to some of their fields.
 #[derive(Debug)]
 pub(super) struct Projection {
     /// By the number of a field whether it stays, as far as the highest that does.
     stays: Vec<bool>,
-    /// The fields of a record that stay: the number, the place, and the length of the value.
-    found: Vec<(u32, usize, u32)>,
+    /// The fields of a record that stay: the place and the number.
+    found: Vec<(usize, u32)>,
 }
 
 impl Projection {
@@ -26,30 +26,11 @@ impl Projection {
         found.clear();
         record.each_field(|field, number| {
             if stays.get(number as usize) == Some(&true) {
-                found.push((number, field, record.value(field)?.bytes().len() as u32));
+                found.push((field, number));
             }
             Some(())
         })?;
-        out.extend_from_slice(front(bytes));
-        out.extend_from_slice(&(found.len() as u32).to_le_bytes());
-        // What the record's own directory holds, the smaller one holds too.
-        let wide = record.is_wide();
-        put_column(found.iter().map(|(number, ..)| *number), wide, out);
-        let (mut start, mut end) = (0, 0);
-        let starts = found.iter().map(|(.., length)| {
-            start += length;
-            start - length
-        });
-        put_column(starts, wide, out);
-        let ends = found.iter().map(|(.., length)| {
-            end += length;
-            end
-        });
-        put_column(ends, wide, out);
-        found.iter().try_for_each(|(_, field, _)| {
-            out.extend_from_slice(record.value(*field)?.bytes());
-            Some(())
-        })
+        record.write_fields(found, out)
     }
 }
 
@@ -70,7 +51,7 @@ mod tests {
             let mut catalog = Catalog::default();
             let numbers: Vec<u32> = task.names().map(|name| catalog.add(&name).unwrap()).collect();
             let (mut bytes, mut out) = (Vec::new(), b"before".to_vec());
-            encode(&task, &numbers, &mut bytes);
+            encode(&task, &numbers, &catalog, &mut bytes);
             Projection::new(&[4, 1, 99, 2]).write(&bytes, &mut out).unwrap();
             let names = ["ünï", "status", "a \"b\""];
             let lookup = Lookup::new(&catalog, names);

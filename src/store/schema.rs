@@ -11,8 +11,9 @@ use crate::domain::Id;
 
 /// The number of this schema; a store with a higher one was written by a newer program.
 /// 1 had tasks, each alone, flows and hubs; 2 has tasks in groups, and exports too; 3 has export
-/// configs and what is owed to recipients.
-pub(super) const SCHEMA: u32 = 3;
+/// configs and what is owed to recipients; 4 has headers in
+/// groups, and tasks without their keys.
+pub(super) const SCHEMA: u32 = 4;
 /// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
 pub(super) const MAGIC: &[u8] = b"waybill store";
 /// Where the magic stands.
@@ -29,8 +30,11 @@ pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta
 pub(super) const TASK_GROUPS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("task_groups");
 /// organisation, task → the record of `codec`. In schema 1 only.
 pub(super) const TASKS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("tasks");
-/// organisation, task → the front of its record, derived from it in the same edit. A selection that
-/// looks at nothing else reads a tenth of the pages here.
+/// organisation, highest id that may be in it → the fronts of the records of a group, themselves a
+/// group, derived from it in the same edit. A selection that looks at nothing else reads a tenth of the
+/// bytes here. Since schema 4.
+pub(super) const HEADER_GROUPS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("header_groups");
+/// organisation, task → the front of its record. Up to schema 3.
 pub(super) const HEADERS: TableDefinition<&TaskKey, &[u8]> = TableDefinition::new("headers");
 /// organisation, number → the name of a task key that some task had, numbered from 0 as first seen.
 pub(super) const FIELDS: TableDefinition<&FieldKey, &[u8]> = TableDefinition::new("fields");

@@ -14,9 +14,7 @@ use super::tasks::Walk;
 use super::{Rows, View};
 use crate::domain::{self, Filter, Id, Order, TaskRead, TimeField};
 
-/// Headers that one job scans before it hands the rest on as two.
-const HEADERS_PER_JOB: usize = 2_048;
-/// The same of groups, of which each has some ten tasks.
+/// Groups that one job scans before it hands the rest on as two; each has some ten or twenty tasks.
 const GROUPS_PER_JOB: usize = 128;
 
 /// Bytes of sort keys and ids that are sorted together; beyond, they go to disk. Each thread of the
@@ -136,7 +134,7 @@ struct By<'a> {
 }
 
 struct Scan<'a, K, F> {
-    /// Headers if nothing else is looked at, groups otherwise.
+    /// Groups of fronts if nothing else is looked at, of whole records otherwise.
     table: &'a Rows,
     header_only: bool,
     organization: Id,
@@ -189,8 +187,7 @@ impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         let (low, high) = (key(self.organization, first), key(self.organization, last));
         let mut rows = self.table.range::<&TaskKey>(&low..=&high)?;
         let mut found = Vec::new();
-        let most = if self.header_only { HEADERS_PER_JOB } else { GROUPS_PER_JOB };
-        for row in rows.by_ref().take(most) {
+        for row in rows.by_ref().take(GROUPS_PER_JOB) {
             let (key, bytes) = row?;
             self.look_at(id_of(key.value()), bytes.value(), &mut found)?;
         }
@@ -211,38 +208,32 @@ impl<K: Key, F: Fn(&dyn TaskRead) -> K + Sync> Scan<'_, K, F> {
         let mut found = Vec::new();
         let mut walk = Walk::new(self.table, self.organization);
         for id in ids {
-            if self.header_only {
-                if let Some(bytes) = self.table.get(&key(self.organization, id))? {
-                    found.extend(self.header(id, bytes.value())?);
-                }
-            } else if let Some(bytes) = walk.get(id)? {
-                found.extend(self.record(id, bytes)?);
+            if let Some(bytes) = walk.get(id)? {
+                found.extend(self.task(id, bytes)?);
             }
             self.found.add(&mut found)?;
         }
         Ok(())
     }
 
-    fn look_at(&self, id: Id, bytes: &[u8], found: &mut Vec<(K, Id)>) -> Result<(), Error> {
-        if self.header_only {
-            found.extend(self.header(id, bytes)?);
-            return Ok(());
-        }
-        for (id, bytes) in Group::read(id, bytes)?.entries() {
-            found.extend(self.record(id, bytes)?);
+    fn look_at(&self, bound: Id, bytes: &[u8], found: &mut Vec<(K, Id)>) -> Result<(), Error> {
+        for (id, bytes) in Group::read(bound, bytes)?.entries() {
+            found.extend(self.task(id, bytes)?);
         }
         // A task that is larger than a group may have as large a key.
         if bytes.len() > FULL { self.found.add(found) } else { Ok(()) }
     }
 
-    fn header(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
-        let task = HeaderOnly(header(id, bytes).ok_or(Error::Record(id))?);
-        Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))
+    fn task(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
+        let none = || Error::Record(id);
+        Ok(match self.header_only {
+            true => self.meant(id, &HeaderOnly(header(id, bytes).ok_or_else(none)?)),
+            false => self.meant(id, &Named::read(id, bytes, self.lookup).ok_or_else(none)?),
+        })
     }
 
-    fn record(&self, id: Id, bytes: &[u8]) -> Result<Option<(K, Id)>, Error> {
-        let task = Named::read(id, bytes, self.lookup).ok_or(Error::Record(id))?;
-        Ok(self.filter.accepts(&task).then(|| ((self.sort_key)(&task), id)))
+    fn meant(&self, id: Id, task: &impl TaskRead) -> Option<(K, Id)> {
+        self.filter.accepts(task).then(|| ((self.sort_key)(task), id))
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<Error>> {

@@ -1,26 +1,17 @@
-//! Writing tasks and reading them again.
+//! Reading tasks.
 
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
-use redb::{AccessGuard, ReadableTable, Table};
+use redb::{AccessGuard, ReadableTable};
 
-use super::batch::Batch;
 use super::codec;
 use super::error::Error;
-use super::group::{self, Entry, Group, Spread};
-use super::schema::{self, TaskKey, field_key, id_of, key};
+use super::group::Group;
+use super::schema::{self, TaskKey, id_of, key};
 use super::wanted::Wanted;
 use super::{Catalog, Edit, Rows, View};
-use crate::domain::{self, Id, Task, ValueRef};
-
-/// What putting a task did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// There was none of this id.
-    Added,
-    /// There was one, which is gone.
-    Replaced,
-}
+use crate::domain::{self, Id, ValueRef};
 
 /// A task as [`View::read`] shows it.
 #[derive(Debug)]
@@ -28,11 +19,16 @@ pub struct Record<'a> {
     /// The task.
     pub id: Id,
     record: &'a codec::Record<'a>,
+    catalog: &'a Catalog,
+    /// Its JSON once somebody has asked for it.
+    json: OnceCell<String>,
+    /// Memory for that.
+    unused: RefCell<String>,
     /// The value of each field that was asked for, in that order.
     pub cells: &'a [ValueRef<'a>],
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// The flow it is in.
     pub fn flow(&self) -> Option<Id> {
         self.record.flow()
@@ -42,85 +38,24 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// `Internal` when the bytes in the store are none.
-    pub fn json(&self) -> domain::Result<&'a str> {
-        Ok(self.record.json().ok_or(Error::Record(self.id))?)
+    pub fn json(&self) -> domain::Result<&str> {
+        if let Some(json) = self.json.get() {
+            return Ok(json);
+        }
+        let mut json = self.unused.take();
+        self.record.write_json(self.catalog, &mut json).ok_or(Error::Record(self.id))?;
+        Ok(self.json.get_or_init(|| json))
     }
 }
 
 impl Edit<'_> {
-    /// Stores the tasks, each in place of one with its id.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn put_tasks(&mut self, organization: Id, tasks: &[Task]) -> domain::Result<Vec<Put>> {
-        let mut catalog = self.field_names(organization)?;
-        let mut batch = Batch::new(organization, catalog.clone());
-        let added = tasks.iter().try_for_each(|task| batch.add_to(&mut catalog, task));
-        self.grow(organization, catalog)?;
-        added?;
-        Ok(self.write(&batch)?)
-    }
-
-    /// Stores the tasks of a batch, each in place of one with its id.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn put_batch(&mut self, mut batch: Batch) -> domain::Result<Vec<Put>> {
-        let mut catalog = self.field_names(batch.organization)?;
-        let numbered = batch.number(&mut catalog);
-        self.grow(batch.organization, catalog)?;
-        numbered?;
-        Ok(self.write(&batch)?)
-    }
-
-    /// Keeps the names that a catalogue has gained.
-    fn grow(&mut self, organization: Id, catalog: Arc<Catalog>) -> Result<(), Error> {
-        let known = self.field_names(organization)?.names().count();
-        let mut table = self.transaction.open_table(schema::FIELDS)?;
-        for (number, name) in (0..).zip(catalog.names()).skip(known) {
-            table.insert(&field_key(organization, number), name.as_bytes())?;
-        }
-        drop(table);
-        self.grown.insert(organization, catalog);
-        Ok(())
-    }
-
-    fn write(&self, batch: &Batch) -> Result<Vec<Put>, Error> {
-        let organization = batch.organization;
-        let mut groups = self.transaction.open_table(schema::TASK_GROUPS)?;
-        let mut headers = self.transaction.open_table(schema::HEADERS)?;
-        let sorted = batch.sorted();
-        let mut puts = vec![Put::Replaced; sorted.len()];
-        let mut rest = sorted.as_slice();
-        while let Some((id, _)) = rest.first() {
-            let stored = Stored::of(&groups, organization, *id)?;
-            let (here, above) = rest.split_at(rest.partition_point(|(id, _)| *id <= stored.bound));
-            rest = above;
-            let old = stored.entries()?;
-            for same in here.chunk_by(|a, b| a.0 == b.0) {
-                let [.., (id, first)] = same else { continue };
-                if old.binary_search_by_key(id, |(id, _)| *id).is_err() {
-                    puts[first.0] = Put::Added;
-                }
-            }
-            let mut fresh = batch.entries(here);
-            // Of several with one id the last that was given comes first, and stays.
-            fresh.dedup_by_key(|(id, _)| *id);
-            for (id, record) in &fresh {
-                headers.insert(&key(organization, *id), codec::front(record))?;
-            }
-            insert(&mut groups, organization, stored.bound, &old, &fresh)?;
-        }
-        Ok(puts)
-    }
-
     /// The JSON of a task as this edit has it so far; nothing if it is deleted.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn task(&self, organization: Id, id: Id) -> domain::Result<Option<String>> {
         let groups = self.transaction.open_table(schema::TASK_GROUPS).map_err(Error::from)?;
-        Ok(task(&groups, organization, id)?)
+        Ok(task(&groups, &*self.field_names(organization)?, organization, id)?)
     }
 }
 
@@ -130,7 +65,7 @@ impl View {
     /// # Errors
     /// When the store cannot be read.
     pub fn task(&self, organization: Id, id: Id) -> domain::Result<Option<String>> {
-        Ok(task(&self.groups, organization, id)?)
+        Ok(task(&self.groups, &*self.field_names(organization)?, organization, id)?)
     }
 
     /// Shows these tasks to `each`, in the order of `ids`, with the raw values of `fields`.
@@ -144,7 +79,7 @@ impl View {
         fields: &[String],
         each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
     ) -> domain::Result<()> {
-        let mut reader = Reader::new(&*self.field_names(organization)?, fields);
+        let mut reader = Reader::new(self.field_names(organization)?, fields);
         let mut walk = Walk::new(&self.groups, organization);
         for id in ids {
             let bytes = walk.get(*id)?.ok_or(Error::Missing(*id))?;
@@ -156,14 +91,18 @@ impl View {
 
 /// Shows records one after another, with the values of some fields.
 pub(super) struct Reader {
+    catalog: Arc<Catalog>,
     wanted: Wanted,
     /// Memory for the values of the next record.
-    unused: Vec<ValueRef<'static>>,
+    cells: Vec<ValueRef<'static>>,
+    /// Memory for its JSON.
+    json: String,
 }
 
 impl Reader {
-    pub(super) fn new(catalog: &Catalog, fields: &[String]) -> Self {
-        Self { wanted: Wanted::new(catalog, fields), unused: Vec::with_capacity(fields.len()) }
+    pub(super) fn new(catalog: Arc<Catalog>, fields: &[String]) -> Self {
+        let (wanted, cells) = (Wanted::new(&catalog, fields), Vec::with_capacity(fields.len()));
+        Self { catalog, wanted, cells, json: String::new() }
     }
 
     /// # Errors
@@ -178,12 +117,17 @@ impl Reader {
         if record.is_deleted() {
             return Err(Error::Missing(id).into());
         }
-        let mut cells = emptied(std::mem::take(&mut self.unused));
+        let mut cells = emptied(std::mem::take(&mut self.cells));
         self.wanted.take(&record, &mut cells).ok_or(Error::Record(id))?;
+        let (catalog, unused) = (&*self.catalog, RefCell::new(std::mem::take(&mut self.json)));
+        let shown = Record { id, record: &record, catalog, json: OnceCell::new(), unused, cells: &cells };
         // Whoever stumbles over bytes that are no text does not know of which task they are.
-        let with_id = |error| if record.json().is_some() { error } else { Error::Record(id).into() };
-        each(&Record { id, record: &record, cells: &cells }).map_err(with_id)?;
-        self.unused = emptied(cells);
+        let with_id = |error| if shown.json().is_ok() { error } else { Error::Record(id).into() };
+        each(&shown).map_err(with_id)?;
+        let Record { json, unused, .. } = shown;
+        self.json = json.into_inner().unwrap_or_else(|| unused.into_inner());
+        self.json.clear();
+        self.cells = emptied(cells);
         Ok(())
     }
 }
@@ -194,75 +138,10 @@ fn emptied<'b>(mut cells: Vec<ValueRef<'_>>) -> Vec<ValueRef<'b>> {
     cells.into_iter().map(|_| ValueRef::Empty).collect()
 }
 
-/// A group as it was before tasks are put into it.
-struct Stored {
-    bound: Id,
-    /// None where the organisation has no group yet.
-    bytes: Option<Vec<u8>>,
-}
-
-impl Stored {
-    fn of(
-        groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
-        organization: Id,
-        id: Id,
-    ) -> Result<Self, Error> {
-        Ok(match group_of(groups, organization, id)? {
-            Some((bound, value)) => Self { bound, bytes: Some(value.value().to_vec()) },
-            None => Self { bound: Id::MAX, bytes: None },
-        })
-    }
-
-    fn entries(&self) -> Result<Vec<Entry<'_>>, Error> {
-        match &self.bytes {
-            Some(bytes) => Ok(Group::read(self.bound, bytes)?.entries().collect()),
-            None => Ok(Vec::new()),
-        }
-    }
-}
-
-/// Stores records that ascend, all of them above what the organisation has.
-pub(super) fn append(
-    groups: &mut Table<'_, &'static TaskKey, &'static [u8]>,
-    organization: Id,
-    records: &[(Id, Vec<u8>)],
-) -> Result<(), Error> {
-    let Some((lowest, _)) = records.first() else { return Ok(()) };
-    let stored = Stored::of(groups, organization, *lowest)?;
-    let fresh: Vec<Entry<'_>> = records.iter().map(|(id, record)| (*id, record.as_slice())).collect();
-    insert(groups, organization, stored.bound, &stored.entries()?, &fresh)
-}
-
-/// Writes a group anew with what is fresh in it, as several where it grew too large. Both ascend; of
-/// several with one id the first of the fresh ones stays.
-fn insert(
-    groups: &mut Table<'_, &'static TaskKey, &'static [u8]>,
-    organization: Id,
-    bound: Id,
-    old: &[Entry<'_>],
-    fresh: &[Entry<'_>],
-) -> Result<(), Error> {
-    let lowest = fresh.first().map(|(id, _)| *id);
-    let is_load = bound == Id::MAX && old.last().map(|(id, _)| *id) < lowest;
-    let spread = if is_load { Spread::Full } else { Spread::Even };
-    let mut all = [fresh, old].concat();
-    // What is fresh stays before what it replaces.
-    all.sort_by_key(|(id, _)| *id);
-    all.dedup_by_key(|(id, _)| *id);
-    let mut bytes = Vec::new();
-    let mut parts = group::cut(&all, spread).into_iter().peekable();
-    while let Some(part) = parts.next() {
-        let last = part.last().filter(|_| parts.peek().is_some());
-        group::encode(part, &mut bytes);
-        groups.insert(&key(organization, last.map_or(bound, |(id, _)| *id)), bytes.as_slice())?;
-    }
-    Ok(())
-}
-
 /// The group that a task is in or would be in, and the highest id that may be.
-type Found<'a> = (Id, AccessGuard<'a, &'static [u8]>);
+pub(super) type Found<'a> = (Id, AccessGuard<'a, &'static [u8]>);
 
-fn group_of(
+pub(super) fn group_of(
     groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
     organization: Id,
     id: Id,
@@ -274,6 +153,7 @@ fn group_of(
 
 fn task(
     groups: &impl ReadableTable<&'static TaskKey, &'static [u8]>,
+    catalog: &Catalog,
     organization: Id,
     id: Id,
 ) -> Result<Option<String>, Error> {
@@ -283,7 +163,9 @@ fn task(
     if record.is_deleted() {
         return Ok(None);
     }
-    record.json().map(|json| Some(json.to_owned())).ok_or(Error::Record(id))
+    let mut json = String::new();
+    record.write_json(catalog, &mut json).ok_or(Error::Record(id))?;
+    Ok(Some(json))
 }
 
 /// Gets of many ids. Neighbours lie in one group, which is kept at hand until another is wanted.

@@ -73,8 +73,48 @@ fn set_schema(transaction: &WriteTransaction, number: u32) {
     transaction.open_table(schema::META).unwrap().insert(schema::SCHEMA_KEY, bytes.as_slice()).unwrap();
 }
 
+/// What a release left behind whose records had their keys, and whose headers lay one by one.
+fn make_schema_3(transaction: &WriteTransaction) {
+    let fields = transaction.open_table(schema::FIELDS).unwrap();
+    let mut headers = transaction.open_table(schema::HEADERS).unwrap();
+    let mut old = Vec::new();
+    for row in transaction.open_table(schema::TASK_GROUPS).unwrap().iter().unwrap() {
+        let (key, bytes) = row.unwrap();
+        let organization = schema::organization_of(key.value());
+        let catalog = Catalog::load(organization, &fields).unwrap();
+        let group = Group::read(schema::id_of(key.value()), bytes.value()).unwrap();
+        let records = group.entries().map(|(id, record)| (id, with_keys(record, &catalog)));
+        old.push((*key.value(), records.collect::<Vec<_>>()));
+    }
+    let mut groups = transaction.open_table(schema::TASK_GROUPS).unwrap();
+    for (key, records) in old {
+        let mut bytes = Vec::new();
+        let entries: Vec<_> = records.iter().map(|(id, record)| (*id, record.as_slice())).collect();
+        group::encode(&entries, &mut bytes);
+        groups.insert(&key, bytes.as_slice()).unwrap();
+        for (id, record) in entries {
+            headers.insert(&schema::key(schema::organization_of(&key), id), codec::front(record)).unwrap();
+        }
+    }
+    assert!(transaction.delete_table(schema::HEADER_GROUPS).unwrap());
+    set_schema(transaction, 3);
+}
+
+/// A record as it was before schema 4.
+fn with_keys(record: &[u8], catalog: &Catalog) -> Vec<u8> {
+    let mut json = String::new();
+    codec::Record::read(record).unwrap().write_json(catalog, &mut json).unwrap();
+    let task = Task::stored(&json).unwrap();
+    let numbers: Vec<u32> = task.names().map(|name| catalog.number(&name).unwrap()).collect();
+    let mut bytes = Vec::new();
+    // A catalogue without the keys makes it keep them.
+    codec::encode(&task, &numbers, &Catalog::default(), &mut bytes);
+    bytes
+}
+
 /// What a release before export configs left behind.
 fn make_schema_2(transaction: &WriteTransaction) {
+    make_schema_3(transaction);
     assert!(transaction.delete_table(schema::CONFIGS).unwrap());
     assert!(transaction.delete_table(schema::CONFIG_NAMES).unwrap());
     assert!(transaction.delete_table(schema::OUTBOX).unwrap());
@@ -88,15 +128,21 @@ fn make_schema_1(transaction: &WriteTransaction) {
     assert!(transaction.delete_table(schema::OWED).unwrap());
     assert!(transaction.delete_table(schema::ANSWERED).unwrap());
     let mut tasks = transaction.open_table(schema::TASKS).unwrap();
+    each_record(transaction, |key, record| {
+        tasks.insert(key, record).unwrap();
+    });
+    assert!(transaction.delete_table(schema::TASK_GROUPS).unwrap());
+    set_schema(transaction, 1);
+}
+
+fn each_record(transaction: &WriteTransaction, mut each: impl FnMut(&TaskKey, &[u8])) {
     for row in transaction.open_table(schema::TASK_GROUPS).unwrap().iter().unwrap() {
         let (key, bytes) = row.unwrap();
         let (organization, bound) = (schema::organization_of(key.value()), schema::id_of(key.value()));
         for (id, record) in Group::read(bound, bytes.value()).unwrap().entries() {
-            tasks.insert(&schema::key(organization, id), record).unwrap();
+            each(&schema::key(organization, id), record);
         }
     }
-    assert!(transaction.delete_table(schema::TASK_GROUPS).unwrap());
-    set_schema(transaction, 1);
 }
 
 fn id(number: u64) -> Id {
@@ -268,6 +314,31 @@ fn a_store_of_schema_2_keeps_its_tasks_and_exports() {
 }
 
 #[test]
+fn a_store_of_schema_3_becomes_what_it_would_be_today_though_cut_off_in_between() {
+    let house = House::filled();
+    let groups = groups_in(&house.open().unwrap().view().unwrap(), OURS);
+    let selected = |store: &Store| {
+        let view = store.view().unwrap();
+        let some = Filter { ids: Some((0..50).map(|number| id(number * 77)).collect()), ..Filter::default() };
+        let some = Selection { filter: some, ..everything(OURS) };
+        (view.select(&everything(OURS)).unwrap(), view.select(&some).unwrap())
+    };
+    let before = selected(&house.open().unwrap());
+    assert_eq!((before.0.matched, before.1.matched), (2_000, 26));
+    house.with_redb(make_schema_3);
+    let database = redb::Database::open(house.path()).unwrap();
+    upgrade::rewrite(&database.begin_write().unwrap(), 3).unwrap();
+    drop(database);
+    assert_eq!(house.schema(), 3);
+    for _ in 0..2 {
+        let store = house.open().unwrap();
+        assert_eq!((selected(&store), groups_in(&store.view().unwrap(), OURS)), (before.clone(), groups.clone()));
+    }
+    assert_eq!(house.schema(), schema::SCHEMA);
+    house.with_redb(|transaction| assert!(!transaction.delete_table(schema::HEADERS).unwrap()));
+}
+
+#[test]
 fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
     let house = House::filled();
     house.with_redb(|transaction| {
@@ -280,7 +351,8 @@ fn a_store_of_schema_1_that_lost_a_table_is_refused_and_not_upgraded() {
 
 #[test]
 fn a_store_that_lost_a_table_is_damaged() {
-    let lost: [fn(&WriteTransaction) -> bool; 7] = [
+    let lost: [fn(&WriteTransaction) -> bool; 8] = [
+        |transaction| transaction.delete_table(schema::HEADER_GROUPS).unwrap(),
         |transaction| transaction.delete_table(schema::TASK_GROUPS).unwrap(),
         |transaction| transaction.delete_table(schema::EXPORTS).unwrap(),
         |transaction| transaction.delete_table(schema::OWED).unwrap(),
@@ -411,7 +483,7 @@ fn whoever_stumbles_over_bytes_that_are_no_text_is_told_of_which_task_they_are()
         let mut groups = transaction.open_table(schema::TASK_GROUPS).unwrap();
         let key = schema::key(OURS, Id::MAX);
         let mut bytes = groups.get(&key).unwrap().unwrap().value().to_vec();
-        let place = bytes.len() - r#"v"}"#.len();
+        let place = bytes.len() - r#"v""#.len();
         bytes[place] = 0xff;
         groups.insert(&key, bytes.as_slice()).unwrap();
     });

@@ -68,7 +68,7 @@ mod tests {
             (0..more).for_each(|number| assert!(catalog.add(&format!("more {number}")).is_some()));
             let a = if more == 0 { numbers[4] } else { catalog.add("far").unwrap() };
             let mut bytes = Vec::new();
-            encode(&task, &[numbers[3], a, numbers[2], numbers[1]], &mut bytes);
+            encode(&task, &[numbers[3], a, numbers[2], numbers[1]], &catalog, &mut bytes);
             let fields = fields.clone().map(|name| if name == "a" && more > 0 { "far".to_owned() } else { name });
             let mut cells = vec![ValueRef::Empty; 3];
             Wanted::new(&catalog, &fields).take(&Record::read(&bytes).unwrap(), &mut cells).unwrap();

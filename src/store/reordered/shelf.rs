@@ -22,7 +22,7 @@ impl View {
         fields: &[String],
         each: &mut dyn FnMut(&Record<'_>) -> domain::Result<()>,
     ) -> domain::Result<()> {
-        let mut reader = Reader::new(&*self.field_names(organization)?, fields);
+        let mut reader = Reader::new(self.field_names(organization)?, fields);
         let mut walk = Walk::new(&self.groups, organization);
         let mut shelf = Shelf::default();
         for place in places {
