@@ -11,8 +11,7 @@ use crate::domain::Id;
 
 /// The number of this schema; a store with a higher one was written by a newer program.
 /// 1 had tasks, each alone, flows and hubs; 2 has tasks in groups, and exports too; 3 has export
-/// configs and what is owed to recipients; 4 has headers in
-/// groups, and tasks without their keys.
+/// configs and what is owed to recipients; 4 has headers in groups, and tasks without their keys.
 pub(super) const SCHEMA: u32 = 4;
 /// What [`META`] holds under [`MAGIC_KEY`] in every store of ours.
 pub(super) const MAGIC: &[u8] = b"waybill store";
