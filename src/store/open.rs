@@ -16,6 +16,7 @@ use super::{schema, upgrade};
 const REDB_MAGIC: [u8; 9] = *b"redb\x1a\n\xa9\r\n";
 /// Who has the store open; it lies beside the store and is locked for as long.
 const PID_FILE: &str = "waybill.pid";
+
 /// The database in this file, made if there is none, and the lock that keeps others out.
 pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<(Database, File), Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
